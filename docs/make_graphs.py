@@ -22,6 +22,9 @@ from hybridlesion._optional_imports import import_timm
 from hybridlesion.segmentation.refiner import STRUCTURES
 from hybridlesion.segmentation.refiner.network import RefinerNetwork
 
+# Channels that ONNX Runtime's fastest convolutions process at a time.
+BLOCK = 16
+
 BACKBONES = ("tf_efficientnet_lite0", "mobilenetv2_100")
 
 
@@ -82,6 +85,57 @@ class EvenConv2d(nn.Conv2d):
         pad = (total // 2, total - total // 2) * 2
         x = nn.functional.pad(x, pad)
         return nn.functional.conv2d(x, self.weight, self.bias, self.stride, 0, 1, self.groups)
+
+
+class WideRefiner(RefinerNetwork):
+    """Refiner whose decoder works on whole blocks of channels, the last of them filled with zeros.
+
+    The weights are the same, and are padded when the graph is loaded.
+    """
+
+    def __init__(self, **options: bool | int):
+        super().__init__(**options)
+        for decoder in self.decoders:
+            decoder.__class__ = WideDecoder
+
+    def _with_evidence(
+        self, maps: list[torch.Tensor], evidence: torch.Tensor | None
+    ) -> torch.Tensor:
+        x = super()._with_evidence(maps, evidence)
+        return nn.functional.pad(x, (0, 0, 0, 0, 0, -int(x.shape[1]) % BLOCK), value=0.0)
+
+
+class WideDecoder(nn.Sequential):
+    """Depthwise separable convolution of maps padded to whole blocks of channels."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Convolve.
+
+        Parameters
+        ----------
+        x : Tensor of shape (n, channels, H, W)
+            Maps, zero in the padded channels.
+
+        Returns
+        -------
+        Tensor of shape (n, width, H, W)
+            Maps without padding.
+        """
+        depthwise, norm, relu, pointwise, *rest = self
+        spare = -depthwise.in_channels % BLOCK
+        kernels = _fill(depthwise.weight, 0, spare)
+        x = nn.functional.conv2d(x, kernels, padding=1, groups=len(kernels))
+        moments = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        filled = [_fill(one, 0, spare) for one in moments]
+        x = relu(nn.functional.batch_norm(x, *filled, eps=norm.eps))
+        x = nn.functional.conv2d(x, _fill(pointwise.weight, 1, spare))
+        return nn.Sequential(*rest)(x)
+
+
+def _fill(weight: torch.Tensor, axis: int, n: int) -> torch.Tensor:
+    shape = list(weight.shape)
+    shape[axis] = n
+    return torch.cat([weight, torch.zeros(shape)], axis)
 
 
 class Refiner(nn.Module):
@@ -193,7 +247,7 @@ def main() -> None:
     square = torch.randn(2, 96, 96, 3)
     for n_structures, evidence in itertools.product((0, len(STRUCTURES)), (True, False)):
         inputs = {"image": square} | ({"evidence": square.clone()} if evidence else {})
-        network = RefinerNetwork(evidence=evidence, n_structures=n_structures)
+        network = WideRefiner(evidence=evidence, n_structures=n_structures)
         graph = export(Refiner(network), inputs, "probability")
         name = f"refiner{'_structures' * bool(n_structures)}{'_without_evidence' * (not evidence)}"
         (Path(segmentation.__file__).parent / "refiner" / f"{name}.onnx").write_bytes(graph)

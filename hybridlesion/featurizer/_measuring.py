@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from itertools import islice
 from typing import TypeVar
 
 import numpy as np
@@ -15,9 +14,9 @@ from hybridlesion.features import abcd, feature_names
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.leakage import HASH_COLUMNS, encode_hash, perceptual_hash
 from hybridlesion.preprocessing import max_rgb, shades_of_gray
-from hybridlesion.segmentation import Segmentation, segment_details, segment_many
+from hybridlesion.segmentation import Segmentation, segment_details
 
-# Number of images in memory, and in a batch of the segmentation network, at a time.
+# Number of images that are handed to a worker at a time, at most.
 BLOCK = 8
 
 # Errors that an image can cause; any other exception is a bug and propagates.
@@ -69,14 +68,14 @@ def read_segmented(
     tuple
         Each row in order, with either its image and segmentation or its failure.
     """
-    rows = iter(rows)
-    while block := list(islice(rows, BLOCK)):
-        images = []
-        for row in block:
-            images.append(attempt(row, "read", partial(_read, row[1], long_side)))
-            if tick is not None:
-                tick()
-        yield from zip(block, _segment(block, images, segmenter), strict=True)
+    for row in rows:
+        image = attempt(row, "read", partial(_read, row[1], long_side))
+        if tick is not None:
+            tick()
+        if isinstance(image, Failure):
+            yield row, image
+        else:
+            yield row, attempt(row, "segment", partial(_segment, image, segmenter))
 
 
 def attempt(row: Row, stage: str, work: Callable[[], Answer]) -> Answer | Failure:
@@ -147,25 +146,8 @@ def check_measurable(image: np.ndarray, name: str) -> None:
         )
 
 
-def _segment(
-    block: list[Row], images: list[np.ndarray | Failure], segmenter: str
-) -> Iterator[SegmentedImage | Failure]:
-    """Segment all readable images together, or one by one if that fails."""
-    pairs = zip(block, images, strict=True)
-    readable = [(row, image) for row, image in pairs if not isinstance(image, Failure)]
-    found: Iterable[Segmentation | Failure]
-    try:
-        found = segment_many([image for _, image in readable], segmenter=segmenter)
-    except _EXPECTED:
-        alone = partial(segment_details, segmenter=segmenter)
-        found = [attempt(row, "segment", partial(alone, image)) for row, image in readable]
-    remaining = iter(found)
-    for image in images:
-        if isinstance(image, Failure):
-            yield image
-        else:
-            details = next(remaining)
-            yield details if isinstance(details, Failure) else (image, details)
+def _segment(image: np.ndarray, segmenter: str) -> SegmentedImage:
+    return image, segment_details(image, segmenter=segmenter)
 
 
 COLOR_CONSTANCY: dict[str, Callable[..., np.ndarray] | None] = {
@@ -227,11 +209,15 @@ def _measure(
     return image, details.mask, values
 
 
+def _share(mask: np.ndarray) -> float:
+    return np.count_nonzero(mask) / mask.size
+
+
 _QUALITY = {
     "qa__segmentation_confidence": lambda details: details.confidence,
-    "qa__mask_share": lambda details: float(details.mask.mean()),
-    "qa__hair_share": lambda details: float(details.hair.mean()),
-    "qa__dark_corner_share": lambda details: 1.0 - float(details.field_of_view.mean()),
+    "qa__mask_share": lambda details: _share(details.mask),
+    "qa__hair_share": lambda details: _share(details.hair),
+    "qa__dark_corner_share": lambda details: 1.0 - _share(details.field_of_view),
     "qa__empty_mask": lambda details: float("empty" in details.flags),
     "qa__touches_border": lambda details: float("touches_border" in details.flags),
     "qa__several_lesions": lambda details: float("several" in details.flags),

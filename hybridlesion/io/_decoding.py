@@ -146,7 +146,8 @@ def rgb_array(image: Image, *, background: int = 255) -> np.ndarray:
     rows = max(1, _STRIP_PIXELS // width)
     for top in range(0, height, rows):
         bottom = min(height, top + rows)
-        pixels[top:bottom] = _strip_to_rgb(image.crop((0, top, width, bottom)), background)
+        strip = image if rows >= height else image.crop((0, top, width, bottom))
+        pixels[top:bottom] = _strip_to_rgb(strip, background)
     return pixels
 
 

@@ -295,7 +295,7 @@ def remove_hair(image: np.ndarray, hair: np.ndarray) -> np.ndarray:
         return image.copy()
     out = image.copy()
     weight = (~hair).astype(np.float32)
-    known = image * weight[..., None]
+    known = cv2.copyTo(image.astype(np.float32), (~hair).view(np.uint8))
     missing = hair
     radius = max(1, round(0.01 * max(hair.shape)))
     while missing.any():

@@ -13,7 +13,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask
 from hybridlesion.exceptions import ImageError
 from hybridlesion.segmentation._classical import Segmentation, extent_flags, segment_classical
-from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_batch
+from hybridlesion.segmentation.refiner import SHIPPED_WEIGHTS, check_refiner, segment_refined
 
 SEGMENTERS = ("classical", "refined") if SHIPPED_WEIGHTS.is_file() else ("classical",)
 
@@ -122,43 +122,10 @@ def segment_details(image: np.ndarray, *, segmenter: str = "refined") -> Segment
     >>> details.flags, details.confidence
     (('empty',), 0.0)
     """
-    return segment_many([image], segmenter=segmenter)[0]
-
-
-def segment_many(images: Sequence[np.ndarray], *, segmenter: str = "refined") -> list[Segmentation]:
-    """Segment the lesions of many images; the refiner processes them in batches.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (H, W, 3), uint8
-        RGB images; sizes may differ.
-    segmenter : str, default="refined"
-        One of SEGMENTERS, or a weight file written by ``hybridlesion train-refiner``.
-
-    Returns
-    -------
-    list of Segmentation
-        One per image, in order, as returned by `segment_details`.
-
-    Raises
-    ------
-    ImageError
-        If an image is not an RGB uint8 array.
-    ValueError
-        If the segmenter is unknown.
-    SourceError
-        If the weight file does not exist.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> [details.flags for details in segment_many([np.zeros((40, 60, 3), np.uint8)] * 2)]
-    [('empty',), ('empty',)]
-    """
-    images = [check_image(image) for image in images]
+    image = check_image(image)
     if check_segmenter(segmenter) == "classical":
-        return [segment_classical(image) for image in images]
-    return segment_batch(images, weights=_weights(segmenter))
+        return segment_classical(image)
+    return segment_refined(image, weights=_weights(segmenter))
 
 
 def _weights(segmenter: str) -> Path:

@@ -8,7 +8,6 @@ from hybridlesion.segmentation.refiner.refine import (
     check_refiner,
     load_refiner,
     save_refiner,
-    segment_batch,
     segment_refined,
 )
 from hybridlesion.segmentation.refiner.samples import (
@@ -30,7 +29,6 @@ __all__ = [
     "read_sample",
     "read_unsquashed",
     "save_refiner",
-    "segment_batch",
     "segment_refined",
     "train_network",
 ]

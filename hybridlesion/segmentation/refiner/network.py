@@ -90,12 +90,12 @@ class RefinerNetwork(nn.Module):
             maps.append(x)
         at_2, at_4, at_8, _, at_16, at_32 = maps
         y = self.top(at_32)
-        y = _upsample(y + y.mean((2, 3), keepdim=True), at_16) + self.skips[0](at_16)
+        y = _upsample(y + y.mean((2, 3), keepdim=True)) + self.skips[0](at_16)
         y = self.decoders[0](self._with_evidence([y], evidence))
         finer = (at_8, at_4, at_2)
         for decoder, skip, below in zip(self.decoders[1:], self.skips[1:], finer, strict=True):
-            y = decoder(self._with_evidence([_upsample(y, below), skip(below)], evidence))
-        return _upsample(self.head(y), image)
+            y = decoder(self._with_evidence([_upsample(y), skip(below)], evidence))
+        return _upsample(self.head(y))
 
     def _with_evidence(
         self, maps: list[torch.Tensor], evidence: torch.Tensor | None
@@ -182,5 +182,5 @@ def _lateral(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(channels, width, 1, bias=False), nn.BatchNorm2d(width))
 
 
-def _upsample(x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=False)
+def _upsample(x: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)

@@ -57,9 +57,6 @@ _BLANK = 2.0
 # least the second number.
 _LOST, _FOUND = 0.4, 0.3
 
-# Images per pass, few enough to stay in the processor cache.
-_BLOCK = 8
-
 
 @dataclass(frozen=True)
 class Region:
@@ -105,19 +102,19 @@ def keep_lesion(probability: np.ndarray) -> Region | None:
     (16, False)
     """
     inside = (probability > 0.5).astype(np.uint8)
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside, connectivity=4)
+    count, labels = cv2.connectedComponents(inside, connectivity=4)
     mass = np.bincount(labels.ravel(), weights=probability.ravel(), minlength=count)
     mass[0] = 0
     chosen = int(mass.argmax())
-    if stats[chosen, cv2.CC_STAT_AREA] < SMALLEST_SHARE * inside.size or chosen == 0:
-        return None
     own = (labels == chosen).astype(np.uint8)
+    if cv2.countNonZero(own) < SMALLEST_SHARE * inside.size or chosen == 0:
+        return None
     outlines, _ = cv2.findContours(own, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     filled = cv2.drawContours(np.zeros_like(own), outlines, -1, 1, cv2.FILLED) > 0
     cleaned = np.where(filled & (own == 0), np.float32(1), probability)
     cleaned[(inside > 0) & ~filled] = 0
     # Regions in a hole belong to the lesion.
-    mass[np.unique(labels[filled])] = 0
+    mass[labels[filled]] = 0
     return Region(cleaned, bool(mass.max() > RIVAL_SHARE * probability[own > 0].sum()))
 
 
@@ -225,45 +222,39 @@ class Refiner:
         self.evidence = evidence
         self.thresholds = thresholds
 
-    def refine(self, images: Sequence[np.ndarray]) -> list[Segmentation]:
-        """Segment images.
+    def refine(self, image: np.ndarray) -> Segmentation:
+        """Segment an image.
 
         Parameters
         ----------
-        images : sequence of ndarray of shape (H, W, 3), uint8
-            RGB images; sizes may differ.
+        image : ndarray of shape (H, W, 3), uint8
+            RGB image.
 
         Returns
         -------
-        list of Segmentation
-            One per image, in order, as described in `segment_refined`.
+        Segmentation
+            As described in `segment_refined`.
         """
-        results = [segment_classical(image, thresholds=self.thresholds) for image in images]
-        pairs = enumerate(zip(images, results, strict=True))
-        visible = [i for i, pair in pairs if not _is_blank(pair[0], pair[1].field_of_view)]
-        for start in range(0, len(visible), _BLOCK):
-            block = visible[start : start + _BLOCK]
-            encoded = [self._encode(images[i], results[i]) for i in block]
-            inputs = {name: np.stack([one[name] for one in encoded]) for name in encoded[0]}
-            for i, maps in zip(block, self.graph.run(**inputs), strict=True):
-                results[i] = self._refine(images[i], results[i], maps)
-        return results
+        classical = segment_classical(image, thresholds=self.thresholds)
+        if _is_blank(image, classical.field_of_view):
+            return classical
+        # One image at a time: the maps of a batch would not fit into the processor cache.
+        return self._refine(image, classical, self.graph.run(**self._encode(image, classical))[0])
 
     def _refine(self, image: np.ndarray, classical: Segmentation, maps: np.ndarray) -> Segmentation:
         """Replace the classical mask by the output of the network."""
-        probability, *structures = maps
-        found = _take_region(classical, probability)
+        found = _take_region(classical, maps[0])
         if found is None or _is_lost(found.confidence, classical.confidence):
             if self.thresholds != "all":
                 classical = segment_classical(image)
             found = _keep_classical(classical)
-        return replace(found, structures=np.stack(structures)) if structures else found
+        return replace(found, structures=maps[1:]) if len(maps) > 1 else found
 
     def _encode(self, image: np.ndarray, classical: Segmentation) -> dict[str, np.ndarray]:
-        inputs = {"image": encode_image(squash(image, self.size))}
+        inputs = {"image": encode_image(squash(image, self.size))[None]}
         if not self.evidence:
             return inputs
-        return inputs | {"evidence": encode_evidence(*squash_evidence(classical, self.size))}
+        return inputs | {"evidence": encode_evidence(*squash_evidence(classical, self.size))[None]}
 
 
 def _is_blank(image: np.ndarray, field_of_view: np.ndarray) -> bool:
@@ -308,7 +299,7 @@ def _flags(mask: np.ndarray, classical: Segmentation, several: bool) -> tuple[st
     scale = min(1.0, SELECTION_LONG_SIDE / max(mask.shape))
     size = tuple(max(1, round(scale * length)) for length in mask.shape[::-1])
     small = [
-        cv2.resize(array.astype(np.uint8) * 255, size, interpolation=cv2.INTER_AREA) > 127
+        cv2.resize(array.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA) > 127
         for array in (mask, classical.field_of_view)
     ]
     flags = extent_flags(*small) if small[0].any() else []
@@ -346,40 +337,7 @@ def segment_refined(
     ArtifactError
         If the file does not contain a refiner.
     """
-    return segment_batch([image], weights=weights)[0]
-
-
-def segment_batch(
-    images: Sequence[np.ndarray], *, weights: str | os.PathLike = SHIPPED_WEIGHTS
-) -> list[Segmentation]:
-    """Segment many images, several in each pass of the network.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (H, W, 3), uint8
-        RGB images; sizes may differ.
-    weights : str or path-like, default=SHIPPED_WEIGHTS
-        Weight file.
-
-    Returns
-    -------
-    list of Segmentation
-        One per image, in order.
-
-    Raises
-    ------
-    ImageError
-        If an image is not an RGB uint8 array.
-    SourceError
-        If the weight file does not exist.
-
-    Notes
-    -----
-    Probabilities agree with those of `segment_refined` to 1e-5, and bit for bit if ONNX Runtime
-    computes an image in a batch exactly like a single image, as on the processor that was tested.
-    """
-    refiner = _load(*_file_version(weights))
-    return refiner.refine([check_image(image) for image in images])
+    return _load(*_file_version(weights)).refine(check_image(image))
 
 
 def _file_version(path: str | os.PathLike) -> tuple[Path, int, int]:

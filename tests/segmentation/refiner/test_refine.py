@@ -1,4 +1,4 @@
-"""Refined masks of drawn lesions, of blank frames, in batches and through the featurizer."""
+"""Refined masks of drawn lesions, of blank frames and through the featurizer."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from hybridlesion.segmentation import SEGMENTERS, STRUCTURES, segment, segment_c
 from hybridlesion.segmentation.refiner import (
     SHIPPED_WEIGHTS,
     Refiner,
-    segment_batch,
     segment_refined,
 )
 from hybridlesion.segmentation.refiner.network import RefinerNetwork
@@ -125,7 +124,7 @@ def test_a_network_that_repeats_the_evidence_repeats_the_classical_mask(echo_wei
 @pytest.mark.parametrize("value", [0, 128, 255])
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (2, 2), (64, 64)])
 def test_nothing_to_find_is_flagged_whatever_the_network_says(value, shape):
-    details = constant_refiner(5.0).refine([np.full((*shape, 3), value, np.uint8)])[0]
+    details = constant_refiner(5.0).refine(np.full((*shape, 3), value, np.uint8))
     assert details.flags == ("empty",)
     assert details.confidence == 0
     assert not details.mask.any()
@@ -134,7 +133,7 @@ def test_nothing_to_find_is_flagged_whatever_the_network_says(value, shape):
 def test_where_the_network_sees_nothing_the_classical_mask_stays():
     image, _ = draw()
     classical = segment_classical(image)
-    details = constant_refiner(-5.0).refine([image])[0]
+    details = constant_refiner(-5.0).refine(image)
     np.testing.assert_array_equal(details.mask, classical.mask)
     assert "unrefined" in details.flags
     assert details.confidence == classical.confidence / 2
@@ -150,7 +149,7 @@ def test_a_drawing_without_texture_keeps_its_classical_mask():
 
 
 def test_a_mask_of_the_whole_frame_is_flagged():
-    details = constant_refiner(5.0).refine([draw()[0]])[0]
+    details = constant_refiner(5.0).refine(draw()[0])
     assert {"touches_border", "fills_frame"} <= set(details.flags)
     assert details.mask.mean() > 0.9
 
@@ -171,29 +170,13 @@ def test_the_number_of_threads_changes_no_bit(random_weights):
         results = []
         for threads in (1, 2):
             torch.set_num_threads(threads)
-            results.append(segment_batch(images, weights=random_weights))
+            results.append([segment_refined(one, weights=random_weights) for one in images])
             assert torch.get_num_threads() == threads
     finally:
         torch.set_num_threads(before)
     for one, other in zip(*results, strict=True):
         np.testing.assert_array_equal(one.likelihood, other.likelihood)
         assert one.confidence == other.confidence
-
-
-def test_neighbours_in_a_batch_change_nothing(random_weights):
-    # More than one pass, blank frames and other sizes in between.
-    images = [draw((60 + 5 * seed, 90), seed=seed)[0] for seed in range(11)]
-    images[3] = np.zeros((20, 30, 3), np.uint8)
-    found = segment_batch(images, weights=random_weights)
-    assert len(found) == len(images)
-    assert found[3].flags == ("empty",)
-    for image, together in zip(images, found, strict=True):
-        alone = segment_refined(image, weights=random_weights)
-        np.testing.assert_allclose(together.likelihood, alone.likelihood, atol=1e-5)
-        assert (together.mask != alone.mask).mean() < 1e-3
-        assert together.flags == alone.flags
-        assert together.confidence == pytest.approx(alone.confidence, abs=1e-3)
-    assert segment_batch([], weights=random_weights) == []
 
 
 @pytest.mark.parametrize("evidence", [True, False])
