@@ -81,6 +81,15 @@ def test_words_on_scored_lesions(manifest):
     assert new == "Expect less."
 
 
+def test_sources_of_few_lesions_have_no_values(manifest):
+    facts = manifest["training"]["sources"]
+    facts |= {"table": facts["table"][2:], "summary": [], "gains": []}
+    for left_out in (True, False):
+        found = describe_transport(facts, left_out=left_out)
+        assert found["words"] == ["Expect less."]
+        assert [row.cells[0] for row in found["rows"]] == [("too few", "")]
+
+
 def test_gains_by_source_and_family(manifest):
     found = _lay_out(manifest)
     assert found["families"] == ["CNN", "metadata"]
