@@ -6,7 +6,8 @@
 A model of melanoma is fitted on half of the lesions of the first table and scores the other half
 and the other tables. Printed for each: wrong labels in the tenth of lowest applicability, and of
 lowest confidence, over those in the rest, with the interval over lesions; coverage of the sets of
-90 % in both classes, also with sets from lesions drawn at random, as after recalibration; the
+90 % in both classes, also with sets from lesions drawn at random, as after recalibration (with
+--malignant N, exactly N malignant ones with benign ones, where few lesions are malignant); the
 calibration error after estimates of the prevalence without labels; and how often `detect_drift`
 raises an alarm on batches drawn from the table, which for the first table are false alarms. Images
 that the network learned from, and for which it has no other score, are left out.
@@ -20,6 +21,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from recalibration import draw
 from transport import FAMILIES, load, melanoma
 
 from hybridlesion import HybridLesionClassifier
@@ -38,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("tables", nargs="+", type=Path, help="feature tables, one for each site")
     parser.add_argument("--lesions", type=int, default=100, help="lesions to recalibrate on")
+    parser.add_argument("--malignant", type=int, help="malignant ones; default: at random")
     parser.add_argument("--draws", type=int, default=50)
     parser.add_argument("--batches", type=int, default=200, help="batches of each size")
     parser.add_argument("--jobs", type=int, default=1)
@@ -98,7 +101,7 @@ def print_coverage(
           f"both {both:.2f}, empty {(sets == 'empty').mean():.2f}")  # fmt: skip
     found = []
     for seed in range(options.draws):
-        taken = np.random.default_rng(seed).choice(len(y), options.lesions, replace=False)
+        taken = draw(y == 1, options, np.random.default_rng(seed))
         rest = np.setdiff1d(np.arange(len(y)), taken)
         if min(y[taken].sum(), (1 - y[taken]).sum()) < FEWEST or not len(rest):
             continue

@@ -38,6 +38,7 @@ def report(
     benign: options.Benign = None,
     id_column: options.IdColumn = None,
     column: options.Columns = None,
+    source: options.Source = None,
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:
@@ -49,7 +50,7 @@ def report(
         )
     of_truth: dict[str, object] = {"--target": target, "--malignant": malignant}
     of_truth |= {"--benign": benign, "--id-column": id_column, "--column": column}
-    of_truth["--against"] = against
+    of_truth |= {"--against": against, "--source": source}
     if not truth and (idle := [name for name, value in of_truth.items() if value]):
         raise typer.BadParameter(f"{idle[0]} needs --truth TABLE.")
 
@@ -70,6 +71,7 @@ def report(
             benign=options.split_words(benign),
             id_column=id_column,
             columns=options.split_columns(column),
+            source=source,
             n_cases=cases,
             n_sheets=sheets,
             n_jobs=jobs,

@@ -22,6 +22,7 @@ from hybridlesion.reporting._score_table import (
     CERTAINTIES,
     PREDICTED,
     PROBABILITIES,
+    TRAINED_ON,
     ScoreTable,
     add_baseline,
     join_truth,
@@ -29,10 +30,6 @@ from hybridlesion.reporting._score_table import (
     risk_curves,
 )
 
-_TRAINED_ON = (
-    "the scores are out of fold: their model was trained on other lesions of these sources, and "
-    "may do worse at a new one. Name the sources when the model is fitted, too."
-)
 # Attribute -> columns that may contain it, in order of preference, and the kind of its bands.
 _SOURCES = {
     "age": (("age",), "age"),
@@ -235,7 +232,7 @@ def report_scores(
     caveats = metrics.interval_caveats(tables["metrics"])
     of_sources = () if source is None else metrics.describe_sources(tables["sources"])
     if source is not None and "fold" in read_table(scores):
-        more = [*more, _TRAINED_ON]
+        more = [*more, TRAINED_ON]
     warnings = (*records.warnings, *table.warnings, *notes, *of_diagnoses, *more, *caveats)
     diagnoses = count_diagnoses(scored, records.diagnoses)
     cut = {"threshold": threshold, "threshold_rule": rule}

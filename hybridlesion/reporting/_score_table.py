@@ -31,6 +31,11 @@ PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 PREDICTED = "diagnosis_predicted"
 CERTAINTIES = ("applicability", "confidence")
 """Columns by which rows are ordered, see `hybridlesion.metrics.selective_risk`."""
+TRAINED_ON = (
+    "the scores are out of fold: their model was trained on other lesions of these sources, and "
+    "may do worse at a new one. Name the sources when the model is fitted, too."
+)
+"""Note on metrics by source of out-of-fold scores."""
 _PER_ROW = 1e-3
 # Columns that only the scores provide.
 _OF_SCORES = ["path", "score", *CERTAINTIES, *PROBABILITIES, PREDICTED]

@@ -81,6 +81,7 @@ def write_page(
     benign: Sequence[str] | None = None,
     id_column: str | None = None,
     columns: Mapping[str, str] | None = None,
+    source: str | None = None,
     n_cases: int = 600,
     n_sheets: int = 100,
     n_jobs: int = 1,
@@ -115,6 +116,9 @@ def write_page(
         Column of image ids in the truth. If None, it is detected automatically.
     columns : mapping of str to str, default=None
         Mapping from record columns to the column names in the truth.
+    source : str, default=None
+        Column of the truth or of `scores` that names the hospital, device or data set of each
+        lesion, for metrics by source and a prediction for a new source; needs `truth`.
     n_cases : int, default=600
         Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
@@ -136,19 +140,20 @@ def write_page(
     ArtifactError
         If the model file cannot be used.
     OptionError
-        If `against` is given without `scores` and `truth`.
+        If `against` or `source` is given without `scores` and `truth`.
     TableError
         If a table cannot be used.
     """
     started = time.monotonic()
     check_number("n_cases", n_cases, low=1, integer=True)
     check_number("n_sheets", n_sheets, low=0, integer=True)
-    if against and not (scores and truth):
-        raise OptionError("`against` needs `scores` and `truth` of the same lesions.")
+    for name, value in {"against": against, "source": source}.items():
+        if value and not (scores and truth):
+            raise OptionError(f"`{name}` needs `scores` and `truth` of the same lesions.")
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
     options_of_truth = {"id_column": id_column, "columns": columns, **labels}
-    data = collect_report_data(model, scores, truth, against, options_of_truth)
+    data = collect_report_data(model, scores, truth, against, options_of_truth, source)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}

@@ -15,12 +15,19 @@ from sklearn.base import BaseEstimator
 from hybridlesion.batch import count_errors
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.leakage import in_sample_mask
-from hybridlesion.metadata import read_records
-from hybridlesion.metrics import compare_scores, evaluate
+from hybridlesion.metadata import read_records, read_sources
+from hybridlesion.metrics import (
+    compare_scores,
+    describe_sources,
+    evaluate,
+    evaluate_subgroups,
+    summarize_sources,
+)
 from hybridlesion.model_selection import grouping
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.reporting._score_table import (
+    TRAINED_ON,
     add_baseline,
     join_truth,
     read_scores,
@@ -125,6 +132,9 @@ class ReportData:
         The CNN alone if its scores are known, then the other scores that were given.
     n_scored, n_failed : int
         Number of scored images, and of images that could not be scored.
+    sources : mapping, default=None
+        Metrics of the cases by source, in the form of
+        `hybridlesion.training.SourceValidation.facts`, if a column of sources is given.
     """
 
     name: str
@@ -141,6 +151,7 @@ class ReportData:
     comparisons: tuple[Comparison, ...]
     n_scored: int
     n_failed: int
+    sources: Mapping | None = None
 
 
 def collect_report_data(
@@ -149,6 +160,7 @@ def collect_report_data(
     truth: Sequence[str | os.PathLike],
     against: Sequence[str | os.PathLike],
     options: Mapping[str, object],
+    source: str | None = None,
 ) -> ReportData:
     """Read a model file and, if given, scores and truth of further lesions.
 
@@ -164,6 +176,8 @@ def collect_report_data(
         Tables of other scores of the same lesions.
     options : mapping
         Options of `hybridlesion.metadata.read_records` for the truth.
+    source : str, default=None
+        Column of the truth or the scores that names the source of each lesion.
 
     Returns
     -------
@@ -181,7 +195,7 @@ def collect_report_data(
     featurizer, classifier = split_steps(load_artifact(model))
     threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
     evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
-    compared, counts = [], (0, 0)
+    compared, counts, sources = [], (0, 0), None
     if hasattr(classifier, "target_"):
         known = (manifest.get("training") or {}).get("n_patients")
         evaluations.append(_out_of_fold(classifier, "patients" if known else "groups"))
@@ -204,11 +218,17 @@ def collect_report_data(
             network = getattr(classifier, "leading_", "cnn__score")
             compared, more = _compare(cases, against, network, of_cases.threshold)
             notes += more
+            if source is not None:
+                tables, ids = [*truth, scores], options.get("id_column")
+                named = read_sources(tables, source, cases["image_id"], ids)
+                sources = _by_source(source, named, of_cases, out_of_fold=out_of_fold)
         own = [name for name in scored.reasons if name == "image_id" or name not in cases]
         cases = cases.merge(scored.reasons[own], on="image_id", how="left")
     file = (Path(model).name, manifest, featurizer, classifier)
     found = (tuple(evaluations), cases, of_cases, out_of_fold)
-    return ReportData(*file, *found, threshold, rule, tuple(notes), tuple(compared), *counts)
+    return ReportData(
+        *file, *found, threshold, rule, tuple(notes), tuple(compared), *counts, sources
+    )
 
 
 def _compare(
@@ -258,6 +278,26 @@ def _scored(
     unit = "patients" if known else "groups"
     risk = risk_curves(cases, used)
     return Evaluation(key, title, y, score, groups, used, rule, metrics, unit, risk)
+
+
+def _by_source(
+    column: str, named: pd.Series, scored: Evaluation, *, out_of_fold: bool
+) -> dict[str, object]:
+    """Evaluate scored lesions by source, and predict the metrics at a new one."""
+    attributes = pd.DataFrame({"source": named})
+    options = {"threshold": scored.threshold, "groups": scored.groups, "n_bootstrap": 1000}
+    found = evaluate_subgroups(scored.y, scored.score, attributes, **options)
+    known = (found["attribute"] == "source") & (found["group"] != "unknown")
+    table = found[known].rename(columns={"group": "source"})
+    summary = summarize_sources(table)
+    return {
+        "column": column,
+        "table": table,
+        "summary": summary,
+        "gains": (),
+        "notes": [TRAINED_ON] if out_of_fold else [],
+        "new_source": describe_sources(summary),
+    }
 
 
 def _are_out_of_fold(scores: pd.Series, classifier: BaseEstimator) -> bool:

@@ -335,8 +335,13 @@ def _participants(data: ReportData) -> dict[str, object]:
 
 
 def _transport(data: ReportData) -> dict[str, object] | None:
-    found = describe_transport(data.manifest)
-    return None if found is None else {"transport": found}
+    left_out = (data.manifest.get("training") or {}).get("sources")
+    found = [
+        describe_transport(facts, left_out=facts is left_out)
+        for facts in (left_out, data.sources)
+        if isinstance(facts, Mapping)
+    ]
+    return {"transports": found} if found else None
 
 
 class Section(NamedTuple):

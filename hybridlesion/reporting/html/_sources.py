@@ -1,4 +1,4 @@
-"""Section on transport: AUC and sensitivity at sources left out of training."""
+"""Section on transport: metrics at sources left out of training, and at those of scored lesions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from hybridlesion._formatting import count_words
 # Width of the forest plot in units of its view box, and room at both ends for half a marker.
 _WIDTH, _ROOM = 220, 12
 _ENDS = ("auc_low", "auc_high")
+_METRICS = (
+    *("auc", "sensitivity", "specificity"),
+    *("calibration_in_the_large", "calibration_slope"),
+)
+_NUMBERS = tuple(f"{metric}{end}" for metric in _METRICS for end in ("", "_low", "_high"))
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,8 @@ class ForestRow:
     home : float or None
         Position of the AUC of the model that was trained on the source, too.
     cells : tuple of tuple of str
-        Value and interval of AUC, sensitivity and specificity.
+        Value and interval of AUC, sensitivity, specificity, observed over expected malignant
+        lesions, and calibration slope.
     """
 
     name: str
@@ -43,26 +49,26 @@ class ForestRow:
     cells: tuple[tuple[str, str], ...]
 
 
-def describe_transport(manifest: Mapping) -> dict[str, object] | None:
-    """Lay out the results at sources left out of training.
+def describe_transport(found: Mapping, *, left_out: bool) -> dict[str, object]:
+    """Lay out the results by source.
 
     Parameters
     ----------
-    manifest : mapping
-        Manifest of a model file.
+    found : mapping
+        Result of `hybridlesion.training.SourceValidation.facts`, or the same for scored lesions.
+    left_out : bool
+        Whether each source was left out of training; otherwise, one model scored all.
 
     Returns
     -------
-    dict or None
-        Variables of the template ``transport.html``: ``column``, ``words`` (paragraphs), ``notes``,
-        ``rows`` (of `ForestRow`), ``ticks`` (position and label), ``width``, and ``gains`` with
-        ``families``; None if the model was fitted without sources.
+    dict
+        Variables of the template ``transport.html``: ``column``, ``left_out``, ``words``
+        (paragraphs), ``notes``, ``rows`` (of `ForestRow`), ``ticks`` (position and label),
+        ``width``, and ``gains`` with ``families``.
     """
-    found = (manifest.get("training") or {}).get("sources")
-    if not isinstance(found, Mapping):
-        return None
     table, summary, gains = (pd.DataFrame(found[name]) for name in ("table", "summary", "gains"))
-    table = table.astype(dict.fromkeys(("auc", "home_auc", "sensitivity"), float))
+    table = table.reindex(columns=[*{*table.columns, *_NUMBERS, "home_auc"}])
+    table = table.astype(dict.fromkeys((*_NUMBERS, "home_auc"), float))
     numbers = ["value", "low", "high", "new_low", "new_high"]
     summary = summary.reindex(columns=["metric", *numbers]).set_index("metric").astype(float)
     ends = [table["auc_low"], table["home_auc"], summary.loc[summary.index == "auc", "new_low"]]
@@ -71,7 +77,8 @@ def describe_transport(manifest: Mapping) -> dict[str, object] | None:
     families = list(gains["without"].unique()) if len(gains) else []
     return {
         "column": found["column"],
-        "words": [*_compare(table), *found["new_source"]],
+        "left_out": left_out,
+        "words": [*(_compare if left_out else _describe)(table), *found["new_source"]],
         "notes": found["notes"],
         "rows": [*_source_rows(table, axis), *_summary_rows(summary, axis)],
         "ticks": [(axis.place(tick), f"{tick:.1f}") for tick in axis.ticks()],
@@ -105,8 +112,7 @@ def _source_rows(table: pd.DataFrame, axis: _Axis) -> list[ForestRow]:
             places = tuple(map(axis.place, (row["auc"], *ends)))
         if row["home_auc"] is not None:
             home = axis.place(row["home_auc"])
-        names = ("auc", "sensitivity", "specificity")
-        cells = [_cell(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in names]
+        cells = [_cell(row[name], row[f"{name}_low"], row[f"{name}_high"]) for name in _METRICS]
         counts = f"{count_words(row['n'], 'lesion')}, {row['n_malignant']:,} malignant"
         rows.append(ForestRow(str(row["source"]), "source", counts, places, home, tuple(cells)))
     return rows
@@ -122,7 +128,7 @@ def _summary_rows(summary: pd.DataFrame, axis: _Axis) -> list[ForestRow]:
     for kind, name, low, high in kinds:
         if "auc" not in summary.index or np.isnan(summary.loc["auc", low]):
             continue
-        found = summary.reindex(["auc", "sensitivity", "specificity"])[["value", low, high]]
+        found = summary.reindex(_METRICS)[["value", low, high]]
         places = tuple(axis.place(value) for value in found.loc["auc"])
         cells = tuple(_cell(*ends) for ends in found.to_numpy())
         if kind == "new":
@@ -160,16 +166,34 @@ def _compare(table: pd.DataFrame) -> list[str]:
     known = table.dropna(subset=["auc", "home_auc"])
     if known.empty:
         return []
-    low, high = known.loc[known["auc"].idxmin()], known.loc[known["auc"].idxmax()]
     loss = (known["home_auc"] - known["auc"]).mean()
     change = (
         f"{abs(loss):.2f} {'less' if loss > 0 else 'more'} than" if abs(loss) >= 0.005 else "as"
     )
     said = (
-        f"Each source was left out of a model of the others. There the AUC is {low['auc']:.2f} "
-        f"({low['source']}) to {high['auc']:.2f} ({high['source']}), on average {change} with "
-        "training on other lesions of the source."
+        f"Each source was left out of a model of the others. There the AUC is {_range(known)}, on "
+        f"average {change} with training on other lesions of the source."
     )
-    worst = known.loc[known["sensitivity"].idxmin()]
-    lowest = f"{worst['sensitivity']:.2f} ({worst['source']})"
-    return [said, f"At the threshold of the other sources, the lowest sensitivity is {lowest}."]
+    return [said, f"At the threshold of the other sources, {_lowest_sensitivity(known)}."]
+
+
+def _describe(table: pd.DataFrame) -> list[str]:
+    """Describe the sources of lesions that one model scored."""
+    known = table.dropna(subset=["auc"])
+    if known.empty:
+        return []
+    said = [f"The AUC is {_range(known)}.", f"At the threshold, {_lowest_sensitivity(known)}."]
+    ratio = "calibration_in_the_large"
+    if known[ratio].notna().any():
+        said.append(f"Observed over expected malignant lesions are {_range(known, ratio)}.")
+    return said
+
+
+def _range(table: pd.DataFrame, metric: str = "auc") -> str:
+    low, high = table.loc[table[metric].idxmin()], table.loc[table[metric].idxmax()]
+    return f"{low[metric]:.2f} ({low['source']}) to {high[metric]:.2f} ({high['source']})"
+
+
+def _lowest_sensitivity(table: pd.DataFrame) -> str:
+    worst = table.loc[table["sensitivity"].idxmin()]
+    return f"the lowest sensitivity is {worst['sensitivity']:.2f} ({worst['source']})"

@@ -1,4 +1,4 @@
-"""The section on sources left out of training."""
+"""The section on sources left out of training, and on those of scored lesions."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.exceptions import OptionError
 from hybridlesion.model import HybridLesionClassifier
 from hybridlesion.persistence import save_artifact
-from hybridlesion.reporting import write_page
+from hybridlesion.reporting import report_scores, write_page
 from hybridlesion.reporting.html._sources import describe_transport
 
 _NAMES = ("auc", "sensitivity", "specificity")
+_CALIBRATION = ("calibration_in_the_large", "calibration_slope")
 
 
 def _source(name, auc, home, n_malignant=30):
-    ends = {f"{one}{end}": auc + by for one in _NAMES for end, by in _ENDS.items()}
+    values = dict.fromkeys(_NAMES, auc) | dict.fromkeys(_CALIBRATION, 2 * auc)
+    ends = {f"{one}{end}": v + by for one, v in values.items() for end, by in _ENDS.items()}
     ends |= {"home_auc": home, "n": 1200, "n_malignant": n_malignant, "source": name}
     return ends
 
@@ -40,13 +43,12 @@ def manifest():
     return {"training": {"sources": facts | {"new_source": ["Expect less."], "notes": []}}}
 
 
-def test_models_without_sources_have_no_section():
-    assert describe_transport({}) is None
-    assert describe_transport({"training": {"n_rows": 3}}) is None
+def _lay_out(manifest, *, left_out=True):
+    return describe_transport(manifest["training"]["sources"], left_out=left_out)
 
 
 def test_sources_mean_and_new_source_stand_on_one_axis(manifest):
-    found = describe_transport(manifest)
+    found = _lay_out(manifest)
     assert [row.name for row in found["rows"]] == [
         *("Graz", "Lyon", "Oslo"),
         *("Mean of sources", "New source"),
@@ -58,19 +60,38 @@ def test_sources_mean_and_new_source_stand_on_one_axis(manifest):
     assert lyon.home > lyon.places[0]
     assert (oslo.places, oslo.home, oslo.cells[0]) == (None, None, ("too few", ""))
     assert new.cells[0] == ("0.60 to 0.95", "")
+    assert graz.cells[3:] == (("1.80", "1.75 to 1.85"), ("1.80", "1.75 to 1.85"))
+    assert mean.cells[3:] == (("too few", ""), ("too few", ""))
     assert found["ticks"][0][1] == "0.6"
     assert found["ticks"][-1][1] == "1.0"
 
 
 def test_words_compare_home_and_abroad(manifest):
-    first, second, third = describe_transport(manifest)["words"]
+    first, second, third = _lay_out(manifest)["words"]
     assert "the AUC is 0.70 (Lyon) to 0.90 (Graz), on average 0.06 less than" in first
     assert second == "At the threshold of the other sources, the lowest sensitivity is 0.70 (Lyon)."
     assert third == "Expect less."
 
 
+def test_words_on_scored_lesions(manifest):
+    auc, sensitivity, ratio, new = _lay_out(manifest, left_out=False)["words"]
+    assert auc == "The AUC is 0.70 (Lyon) to 0.90 (Graz)."
+    assert sensitivity == "At the threshold, the lowest sensitivity is 0.70 (Lyon)."
+    assert ratio == "Observed over expected malignant lesions are 1.40 (Lyon) to 1.80 (Graz)."
+    assert new == "Expect less."
+
+
+def test_sources_of_few_lesions_have_no_values(manifest):
+    facts = manifest["training"]["sources"]
+    facts |= {"table": facts["table"][2:], "summary": [], "gains": []}
+    for left_out in (True, False):
+        found = describe_transport(facts, left_out=left_out)
+        assert found["words"] == ["Expect less."]
+        assert [row.cells[0] for row in found["rows"]] == [("too few", "")]
+
+
 def test_gains_by_source_and_family(manifest):
-    found = describe_transport(manifest)
+    found = _lay_out(manifest)
     assert found["families"] == ["CNN", "metadata"]
     assert found["gains"] == [
         ("Graz", [("+0.100", "+0.050 to +0.150", True), ("+0.000", "-0.100 to +0.100", False)]),
@@ -81,7 +102,7 @@ def test_gains_by_source_and_family(manifest):
 def test_without_intervals_the_values_are_still_shown(manifest):
     facts = manifest["training"]["sources"] | {"summary": [], "gains": []}
     facts["table"] = [row | {"auc_low": None, "auc_high": None} for row in facts["table"]]
-    found = describe_transport({"training": {"sources": facts}})
+    found = describe_transport(facts, left_out=True)
     assert [row.name for row in found["rows"]] == ["Graz", "Lyon", "Oslo"]
     assert found["rows"][0].cells[0] == ("0.90", "")
     assert found["rows"][0].places[0] == found["rows"][0].places[1]
@@ -106,3 +127,33 @@ def test_the_page_has_the_section_where_the_model_knows_sources(manifest, rng, t
     assert "<b>Graz" not in page
     assert section.count("<circle") == 4
     assert "<b>+0.100</b>" in section
+
+
+def test_scored_lesions_by_source(files, tmp_path):
+    truth = pd.read_csv(files.truth)
+    hospitals = pd.DataFrame({"image_id": truth["image_id"]})
+    hospitals["hospital"] = np.resize(["Graz", "Graz", "Lyon", "Lyon", "Oslo", "Oslo"], len(truth))
+    hospitals.to_csv(tmp_path / "hospitals.csv", index=False)
+    tables = {"scores": files.scores, "truth": [files.truth, tmp_path / "hospitals.csv"]}
+    write_page(files.model, tmp_path / "page", **tables, source="hospital", n_cases=1, n_sheets=0)
+    page = (tmp_path / "page" / "report.html").read_text(encoding="utf-8")
+    section = re.search(r'<section id="transport".*?</section>', page, flags=re.DOTALL)[0]
+    rows = re.findall(r'<th scope="row"[^>]*>([^<]*)', section)
+    assert [row.strip() for row in rows] == [
+        "Graz",
+        "Lyon",
+        "Oslo",
+        "Mean of sources",
+        "New source",
+    ]
+    out = report_scores(*tables.values(), tmp_path / "evaluation", source="hospital", n_bootstrap=0)
+    graz = out.subgroups.query("group == 'Graz'").iloc[0]
+    assert f"{graz['n']} lesions, {graz['n_malignant']} malignant" in section
+    assert f'<td class="number">{graz["sensitivity"]:.2f}' in section
+    assert f'<td class="number">{graz["calibration_in_the_large"]:.2f}' in section
+    assert "left out" not in section
+
+
+def test_sources_need_the_truth(files, tmp_path):
+    with pytest.raises(OptionError, match="`source` needs `scores` and `truth`"):
+        write_page(files.model, tmp_path, scores=files.scores, source="hospital")
