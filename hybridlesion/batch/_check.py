@@ -157,7 +157,9 @@ class DataCheck:
             "label_counts": self.label_counts,
             **groups,
             "unmatched": missing,
-            "near_misses": near.head(n_examples)[["image_id", "near", "without"]].to_dict("records"),
+            "near_misses": near.head(n_examples)[["image_id", "near", "without"]].to_dict(
+                "records"
+            ),
             "failures": failed.to_dict("records"),
             "near_duplicates": alike,
             "mapping": dict(vars(self.mapping)),
