@@ -361,7 +361,7 @@ def test_a_data_set_is_checked_as_in_python(client, tmp_path):
     assert note.startswith("skipped in the photographs: 1 .raw")
     same = {name: answer[name] for name in expected if name != "notes"}
     assert same == {name: value for name, value in expected.items() if name != "notes"}
-    assert answer["near_misses"][0]["near"] == "c"
+    assert answer["unmatched"]["rows"] == {"n": 1, "examples": ["c-1"]}
     chosen = {"columns": {"age": "malignant", "target": "Alter"}}
     assert client.post(f"{at}/check", json=chosen).status_code == 422
 
