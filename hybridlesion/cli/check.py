@@ -257,5 +257,4 @@ def _json_facts(found: DataCheck, out: Path, command: str) -> dict[str, object]:
         "path": out if usable else None,
         **facts,
         "next": command if usable else None,
-        "seconds": output.elapsed_seconds(),
     }

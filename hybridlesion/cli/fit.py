@@ -157,7 +157,6 @@ def _json_facts(trained: TrainedModel, warnings: list[str]) -> dict[str, object]
         "warnings": warnings,
         "audit": trained.audit.facts(),
         "sources": None if trained.sources is None else trained.sources.facts(),
-        "seconds": output.elapsed_seconds(),
     }
 
 

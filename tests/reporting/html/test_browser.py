@@ -213,6 +213,24 @@ def test_predictive_values_follow_the_prevalence(opened):
     ppv = float(after["ppv"].rstrip(" %\N{NO-BREAK SPACE}"))
     assert ppv == pytest.approx(sensitivity / referred, abs=0.2)
     assert after["tp"] == before["tp"]
+    low, high = (float(end) for end in re.findall(r"[\d.]+", after["ppv_interval"]))
+    assert low < ppv < high
+    assert after["sensitivity_interval"] == before["sensitivity_interval"]
+
+
+def test_intervals_follow_the_threshold(opened):
+    page, wrong = opened()
+    row = page.locator("[data-file=operating-points] tbody tr").first.inner_text()
+    page.fill("#cut", page.get_attribute("#cut", "max"))
+    page.wait_for_function("document.querySelector('[data-value=tp]').innerText === '1'")
+    assert _values(page)["sensitivity_interval"].startswith("0")
+    page.click("#decide [data-step] >> text=model")
+    page.wait_for_function("document.querySelector('[data-value=tp]').innerText !== '1'")
+    values = _values(page)
+    for name in ("sensitivity", "specificity", "ppv"):
+        low, high = (float(end) for end in re.findall(r"[\d.]+", values[f"{name}_interval"]))
+        assert re.search(rf"{low:.0f} to {high:.0f} %".replace(" ", r"\s"), row)
+    assert wrong == []
 
 
 def test_values_are_the_same_with_and_without_scripts(opened):
