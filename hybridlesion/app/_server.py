@@ -277,13 +277,16 @@ def create_app(
 
 
 def _add_page(app: FastAPI) -> None:
-    """Serve the page from memory, so that no address becomes a path."""
+    """Serve the pages from memory, so that no address becomes a path."""
     folder = resources.files(__package__) / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if "." in file.name}
 
-    for address, name in _PAGES.items():
-        page = partial(Response, files[name], media_type="text/html; charset=utf-8")
-        app.add_route(address, lambda _, page=page: page())
+    async def page(request: Request) -> Response:
+        content = files[_PAGES[request.url.path]]
+        return Response(content, media_type="text/html; charset=utf-8")
+
+    for address in _PAGES:
+        app.add_route(address, page)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def part(name: str) -> Response:
