@@ -191,7 +191,7 @@ def decide(evaluation: Evaluation) -> ThresholdCounts:
 
 def _plain(number: float) -> float | None:
     """Round for the script; JSON has no NaN."""
-    return round(number, 4) if math.isfinite(number) else None
+    return round(number, 6) if math.isfinite(number) else None
 
 
 def _interval(row: pd.Series, name: str) -> str:
