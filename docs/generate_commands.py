@@ -24,7 +24,8 @@ no default. [tutorial.md](tutorial.md) shows how the commands follow each other.
 
 - `hybridlesion --install-completion` makes bash, zsh and fish complete commands, options and
   choices with the tab key; open a new shell afterwards.
-- Results go to standard output; with `--json` that is one JSON object and nothing else. Notes,
+- Results go to standard output; with `--json` that is [one JSON object](batch_scoring.md#json) and
+  nothing else. Notes,
   progress and errors go to standard error: a progress bar on a terminal, whole lines elsewhere.
   Only the bar is coloured; `NO_COLOR=1` turns that off.
 - Exit codes: 0 done; 1 refused, or no usable image; 2 wrong usage; 130 interrupted. A command

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import secrets
+import shutil
 import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -21,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridlesion import __version__
 from hybridlesion._sanitize import printable
+from hybridlesion.app._data_set import CheckOptions, DataSet, TableRefusal
 from hybridlesion.app._shelf import THUMBNAIL, Age, Person, _Shelf, encode_jpeg
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError
 from hybridlesion.io import read_image, resize_long_side
@@ -39,6 +42,8 @@ HOSTS = ("127.0.0.1", "localhost")
 _QUEUE = 16  # jobs that wait or run; further ones are refused
 _RETRY = "2"  # seconds
 _MOST = 500  # photographs kept
+_MOST_SETS = 8  # data sets kept
+_PAGES = {"/": "index.html", "/check": "check.html"}
 _TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 _SUFFIXES = {".png": "image/png", ".pdf": "application/pdf"}
 _HEADERS = {
@@ -144,8 +149,8 @@ class _Guard:
             return 403, f"the app answers only as {' or '.join(HOSTS)}."
         origin, site = headers.get("origin"), headers.get("sec-fetch-site", "none")
         own = origin is None or origin == f"http://{host}"
-        # A link from elsewhere may open the page, and nothing else.
-        if not own or (site not in ("same-origin", "none") and request.url.path != "/"):
+        # A link from elsewhere may open a page, and nothing else.
+        if not own or (site not in ("same-origin", "none") and request.url.path not in _PAGES):
             return 403, "the request comes from another page."
         length = headers.get("content-length", "0")
         if not length.isdecimal() or int(length) > self.max_bytes:
@@ -249,6 +254,10 @@ def create_app(
     async def refuse(_: Request, error: HybridLesionError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, 422)
 
+    @app.exception_handler(TableRefusal)
+    async def refuse_table(_: Request, error: TableRefusal) -> JSONResponse:
+        return JSONResponse(error.content, 422)
+
     _add_page(app)
 
     @app.get("/model", summary="The model, and the words that it understands")
@@ -261,19 +270,23 @@ def create_app(
     _add_photographs(app, shelf, queue)
     _add_files(app, shelf, queue, maps)
     _add_patients(app, shelf, queue)
+    _add_data_sets(app, shelf, queue)
     if gallery is not None:
         _add_gallery(app, shelf, queue, gallery)
     return app
 
 
 def _add_page(app: FastAPI) -> None:
-    """Serve the page from memory, so that no address becomes a path."""
+    """Serve the pages from memory, so that no address becomes a path."""
     folder = resources.files(__package__) / "page"
     files = {file.name: file.read_bytes() for file in folder.iterdir() if "." in file.name}
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return Response(files["index.html"], media_type="text/html; charset=utf-8")
+    async def page(request: Request) -> Response:
+        content = files[_PAGES[request.url.path]]
+        return Response(content, media_type="text/html; charset=utf-8")
+
+    for address in _PAGES:
+        app.add_route(address, page)
 
     @app.get("/page/{name}", include_in_schema=False)
     async def part(name: str) -> Response:
@@ -357,6 +370,37 @@ def _add_patients(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
     @app.get("/photographs/{key}/patient", summary="The patient's lesions, the most unlike first")
     async def compare(key: str) -> dict[str, object]:
         return {"lesions": await queue.run(shelf.compare, key)}
+
+
+def _add_data_sets(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
+    kept: dict[str, DataSet] = {}
+
+    def find(key: str) -> DataSet:
+        if key not in kept:
+            raise HTTPException(404, "there is no such data set; it may have been removed.")
+        return kept[key]
+
+    @app.post("/data-sets", status_code=201, summary="Begin a data set to check")
+    async def begin() -> dict[str, str]:
+        if len(kept) >= _MOST_SETS:
+            raise HTTPException(409, f"{_MOST_SETS} data sets are open. Remove one.")
+        folder = Path(tempfile.mkdtemp(dir=shelf.folder))
+        key = secrets.token_urlsafe(16)
+        kept[key] = DataSet(folder)
+        return {"id": key}
+
+    @app.post("/data-sets/{key}/files", summary="Add photographs and tables")
+    async def add_files(key: str, files: list[UploadFile]) -> dict[str, int]:
+        return await anyio.to_thread.run_sync(find(key).add, files)
+
+    @app.post("/data-sets/{key}/check", summary="Check the data set before anything is computed")
+    async def check(key: str, options: CheckOptions) -> dict[str, object]:
+        return await queue.run(find(key).check, options)
+
+    @app.delete("/data-sets/{key}", status_code=204, summary="Forget a data set")
+    async def forget(key: str) -> None:
+        find(key)
+        await queue.run(shutil.rmtree, kept.pop(key).folder, ignore_errors=True)
 
 
 def _add_gallery(app: FastAPI, shelf: _Shelf, queue: _Queue, gallery: Gallery) -> None:

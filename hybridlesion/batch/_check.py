@@ -107,6 +107,65 @@ class DataCheck:
         """Number of photographs without a known problem."""
         return int((self.images["problem"] == "").sum())
 
+    @property
+    def label_counts(self) -> dict[str, int]:
+        """Number of photographs that are malignant, benign, and without a label."""
+        if "target" not in self.records:
+            return {"malignant": 0, "benign": 0, "without a label": len(self.records)}
+        target = self.records["target"]
+        counts = {"malignant": target == 1, "benign": target == 0, "without a label": target.isna()}
+        return {name: int(rows.sum()) for name, rows in counts.items()}
+
+    def to_dict(self, *, n_examples: int = 10) -> dict[str, object]:
+        """Convert to values that JSON can represent.
+
+        Parameters
+        ----------
+        n_examples : int, default=10
+            Number of unmatched photographs, rows and near misses to list.
+
+        Returns
+        -------
+        dict of str to object
+            ``n_images``, ``n_rows``, ``n_matched``, ``n_usable``, ``n_decoded``; ``columns`` and
+            ``labels`` as lists of rows; ``label_counts``; ``n_patients`` and ``n_lesions``, if
+            known; ``unmatched`` and ``near_misses``, with examples; ``failures``;
+            ``near_duplicates`` as lists of image ids; ``mapping`` and ``notes``.
+        """
+        images, unmatched = self.images, self.unmatched
+        failed = images.loc[images["problem"] != "", ["image_id", "path", "problem"]]
+        missing = {
+            f"{name}s": {"n": len(rows), "examples": list(rows["image_id"][:n_examples])}
+            for name, what in (("photograph", "row"), ("row", "photograph"))
+            for rows in [unmatched[unmatched["missing"] == what]]
+        }
+        near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
+        groups = {
+            f"n_{noun}s": int(self.records[f"{noun}_id"].nunique())
+            for noun in ("patient", "lesion")
+            if f"{noun}_id" in self.records
+        }
+        alike = [list(ids) for _, ids in images.groupby("near_duplicate")["image_id"]]
+        return {
+            "n_images": self.n_images,
+            "n_rows": self.n_rows,
+            "n_matched": len(images),
+            "n_usable": self.n_usable,
+            "n_decoded": int(images["decoded"].sum()),
+            "columns": self.columns.to_dict("records"),
+            "labels": self.labels.to_dict("records"),
+            "label_counts": self.label_counts,
+            **groups,
+            "unmatched": missing,
+            "near_misses": near.head(n_examples)[["image_id", "near", "without"]].to_dict(
+                "records"
+            ),
+            "failures": failed.to_dict("records"),
+            "near_duplicates": alike,
+            "mapping": dict(vars(self.mapping)),
+            "notes": list(self.notes),
+        }
+
 
 def check_data(
     photos: Source | Sequence[Source],

@@ -136,7 +136,8 @@ def extract_features(
             n_rows = _write(output.shards.tables(run.n_shards, schema), schema, temporary)
         output.shards.clear()
     seconds = time.monotonic() - started
-    return ExtractionResult(output.path, n_rows, len(run.failures), errors, seconds, run.n_reused)
+    outcome = (output.path, n_rows, len(run.failures), errors, seconds, run.n_reused)
+    return ExtractionResult(*outcome, columns=tuple(schema.names))
 
 
 def _write(tables: Iterator[pa.Table], schema: pa.Schema, path: Path) -> int:

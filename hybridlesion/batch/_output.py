@@ -43,6 +43,8 @@ class ExtractionResult:
         Number of rows without a score, on which the model abstained.
     reasons : mapping of str to int, default=None
         Number of rows by reason why a model applies to them less; None if nothing was scored.
+    columns : tuple of str, default=()
+        Columns of the table that was written; empty for other output.
     """
 
     path: Path | str
@@ -53,6 +55,7 @@ class ExtractionResult:
     n_reused: int = 0
     n_unscored: int = 0
     reasons: Mapping[str, int] | None = None
+    columns: tuple[str, ...] = ()
 
 
 def errors_path(out: str | os.PathLike) -> Path:

@@ -198,13 +198,14 @@ def _wrap(text: str, width: int | None) -> str:
 
 
 def print_json(content: Mapping[str, object]) -> None:
-    """Print a result as JSON.
+    """Print a result as JSON, with the ``seconds`` taken and the ``notes`` of the command.
 
     Parameters
     ----------
     content : mapping
         Values that JSON can represent, or paths; NaN and infinite numbers become null.
     """
+    content = {"seconds": elapsed_seconds(), "notes": list(NOTES)} | dict(content)
     # Infinite numbers and NaN, for which JSON has no notation, are the constants of `json.loads`.
     plain = json.loads(json.dumps(content, default=os.fspath), parse_constant=lambda _: None)
     typer.echo(json.dumps(plain, indent=2))
@@ -239,11 +240,12 @@ def run_facts(result: ExtractionResult) -> dict[str, object]:
     Returns
     -------
     dict of str to object
-        ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path``, ``seconds`` and
-        ``notes`` (the notes printed so far).
+        ``path``, ``n_rows``, ``n_reused``, ``n_failed``, ``errors_path``, ``seconds`` and, for a
+        table, ``fields``: its columns.
     """
     names = ("path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds")
-    return attributes(result, *names) | {"notes": list(NOTES)}
+    fields = {"fields": list(result.columns)} if result.columns else {}
+    return attributes(result, *names) | fields
 
 
 def metrics_by_name(metrics: pd.DataFrame) -> dict[str, dict[str, float]]:

@@ -26,8 +26,8 @@ _TABLES = "CSV, Parquet or Excel in any ISIC layout; several are joined."
 _OUT = "Mapping file to write, .toml; `features`, `fit` and `score` take it as --mapping."
 _DECODE = "Images to decode in full, chosen at random; -1 decodes all. Headers are always read."
 _MIN_WIDTH, _MAX_WIDTH, _PLAIN_WIDTH = 60, 100, 80
-# Characters of a column name, and numbers of rows, names and (in JSON) examples to show.
-_NAME_WIDTH, _N_ROWS, _N_NAMES, _N_EXAMPLES = 28, 6, 3, 10
+# Characters of a column name, and numbers of rows and names to show.
+_NAME_WIDTH, _N_ROWS, _N_NAMES = 28, 6, 3
 _VERDICTS = ("used", "not understood", "leaks the diagnosis", "ignored")
 
 
@@ -214,16 +214,8 @@ def _format_labels(found: DataCheck, width: int) -> list[str]:
         return ["none, so no model can be fitted"]
     named = found.labels["diagnosis"].any()
     lines = [output.format_diagnoses(found.labels, width)] if named else []
-    counts = [f"{n:,} {what}" for what, n in _count_labels(found.records).items()]
+    counts = [f"{n:,} {what}" for what, n in found.label_counts.items()]
     return [*lines, ", ".join(counts)]
-
-
-def _count_labels(records: pd.DataFrame) -> dict[str, int]:
-    if "target" not in records:
-        return {"malignant": 0, "benign": 0, "without a label": len(records)}
-    target = records["target"]
-    counts = {"malignant": (target == 1).sum(), "benign": (target == 0).sum()}
-    return {name: int(n) for name, n in (counts | {"without a label": target.isna().sum()}).items()}
 
 
 def _format_groups(records: pd.DataFrame) -> list[str]:
@@ -259,36 +251,10 @@ def _cut(text: str, width: int) -> str:
 
 
 def _json_facts(found: DataCheck, out: Path, command: str) -> dict[str, object]:
-    images, unmatched, usable = found.images, found.unmatched, found.n_usable > 0
-    failed = images.loc[images["problem"] != "", ["image_id", "path", "problem"]]
-    missing = {
-        f"{name}s": {"n": len(rows), "examples": list(rows["image_id"][:_N_EXAMPLES])}
-        for name, what in (("photograph", "row"), ("row", "photograph"))
-        for rows in [unmatched[unmatched["missing"] == what]]
-    }
-    near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
-    groups = {
-        f"n_{noun}s": int(found.records[f"{noun}_id"].nunique())
-        for noun in ("patient", "lesion")
-        if f"{noun}_id" in found.records
-    }
+    usable, facts = found.n_usable > 0, found.to_dict()
+    facts["notes"] = [output.name_options(note) for note in found.notes]
     return {
         "path": out if usable else None,
-        "n_images": found.n_images,
-        "n_rows": found.n_rows,
-        "n_matched": len(images),
-        "n_usable": found.n_usable,
-        "n_decoded": int(images["decoded"].sum()),
-        "columns": found.columns.to_dict("records"),
-        "labels": found.labels.to_dict("records"),
-        "label_counts": _count_labels(found.records),
-        **groups,
-        "unmatched": missing,
-        "near_misses": near.head(_N_EXAMPLES)[["image_id", "near", "without"]].to_dict("records"),
-        "failures": failed.to_dict("records"),
-        "near_duplicates": [list(ids) for _, ids in images.groupby("near_duplicate")["image_id"]],
-        "mapping": vars(found.mapping),
-        "notes": [output.name_options(note) for note in found.notes],
+        **facts,
         "next": command if usable else None,
-        "seconds": output.elapsed_seconds(),
     }

@@ -48,7 +48,6 @@ def drift(
             "rate": rate,
             "batches": result.batches.to_dict("records"),
             "checks": result.checks.to_dict("records"),
-            "notes": list(output.NOTES),
         }
         output.print_json(facts)
     else:

@@ -61,7 +61,7 @@ def evaluate(
     output.print_diagnoses(report.diagnoses)
     output.print_notes(report.warnings)
     if as_json:
-        output.print_json(report.content)
+        output.print_json({"path": out, "files": list(report.paths), **report.content})
         return
     width = output.table_width()
     output.echo(output.format_metrics(report.metrics, report.threshold_rule))

@@ -14,6 +14,8 @@ from hybridlesion.cli._options import EXPERT, argument, ending_in, flag, option
 from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hybridlesion.training import TrainedModel
 
 _CnnSeen = StrEnum("_CnnSeen", ["blank", "drop", "keep"])
@@ -150,11 +152,11 @@ def _json_facts(trained: TrainedModel, warnings: list[str]) -> dict[str, object]
         "set_aside": trained.set_aside,
         "columns": [asdict(use) for use in trained.columns],
         "leading_score": trained.facts["leading_score"],
+        "baselines": trained.facts["baselines"],
         "diagnoses": trained.diagnoses.to_dict("records"),
         "warnings": warnings,
         "audit": trained.audit.facts(),
         "sources": None if trained.sources is None else trained.sources.facts(),
-        "seconds": output.elapsed_seconds(),
     }
 
 
@@ -169,6 +171,25 @@ def _print_fit(trained: TrainedModel, out: Path) -> None:
     )
     output.echo(output.format_metrics(trained.metrics, threshold_rule(trained.model)))
     output.echo(output.format_thresholds(trained.model))
+    output.echo(_format_baselines(trained.baselines))
     if trained.sources is not None:
         output.echo(f"\n{output.format_validation(trained.sources, output.table_width())}\n")
     output.print_written(out, f"fitted on {count_words(facts['n_rows'], 'row')}")
+
+
+_BASELINES = {
+    "metadata": "age, sex and site alone",
+    "logistic": "logistic regression",
+    "cnn": "CNN alone",
+}
+
+
+def _format_baselines(baselines: pd.DataFrame) -> str:
+    lines = []
+    for row in baselines.itertuples():
+        interval = f"{row.low:+.3f} to {row.high:+.3f}"
+        lines.append(
+            f"  auc {row.auc_baseline:.3f} by {_BASELINES[row.baseline]}: the model's "
+            f"{row.auc:.3f} is {row.difference:+.3f} ({interval})"
+        )
+    return "\n".join(["baselines in the same folds:", *lines]) if lines else ""

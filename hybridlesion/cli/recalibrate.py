@@ -73,7 +73,6 @@ def recalibrate(
             "threshold_rule": threshold_rule(classifier),
             "thresholds": {at: output.attributes(v, "value", "low", "high") for at, v in intervals},
             "needed": {"width": width, "n_positive": needed, "n_rows": lesions},
-            "notes": list(output.NOTES),
         }
         output.print_json(facts)
         return

@@ -171,7 +171,8 @@ def _score_one(
     )
     output.print_notes(answer.warnings)
     if as_json:
-        output.print_json(answer.to_dict() | {"model": model})
+        facts = answer.to_dict() | {"model": model}
+        output.print_json(facts | {"fields": list(facts)})
     else:
         output.echo(format_answer(answer, model.name))
 

@@ -194,4 +194,4 @@ def _json_facts(trained: Any, *counts: str) -> dict[str, object]:
     facts = output.attributes(trained, "path", *counts, "n_failed", "errors_path", "metrics")
     if trained.metrics is not None:
         facts["metrics"] = output.metrics_by_name(trained.metrics)
-    return facts | {"seconds": output.elapsed_seconds(), "notes": list(output.NOTES)}
+    return facts

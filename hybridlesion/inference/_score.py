@@ -114,9 +114,8 @@ def score_records(
     seconds = time.monotonic() - started
     n_failed = len(found.failures)
     counts = count_unscored(scores)
-    return ExtractionResult(
-        output.path, len(scores), n_failed, errors, seconds, found.n_reused, *counts
-    )
+    outcome = (output.path, len(scores), n_failed, errors, seconds, found.n_reused, *counts)
+    return ExtractionResult(*outcome, columns=tuple(scores.columns))
 
 
 def _measure(
@@ -259,7 +258,8 @@ def score_inputs(
             _warn([f"{count} changed since the last run (first: {first!r}); scored again."])
         if not wanted.any():
             write_failures(output.path, [], 0)
-            return ExtractionResult(output.path, 0, 0, None, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            return ExtractionResult(output.path, 0, 0, None, seconds, columns=tuple(old.columns))
         by_id = dict(zip(rows["image_id"][wanted], digests[wanted], strict=True))
         taken = wanted | _same_patients(model, rows, wanted)
         rows, digests = rows[taken], digests[taken]
@@ -268,7 +268,7 @@ def score_inputs(
             found = FeatureResult(*reject_unsafe_ids(rows, output.path))
         else:
             found = _measure(model, rows, output, options, digests if append else None)
-        n_rows, counts = len(found.table), ()
+        n_rows, counts, columns = len(found.table), (), tuple(old.columns) if append else ()
         # If there are valid rows from earlier runs, the run may have nothing but failures.
         errors = write_failures(output.path, found.failures, n_rows + int((~wanted).sum()))
         if n_rows:
@@ -280,9 +280,11 @@ def score_inputs(
             if append:
                 scores = file.merge(old, scores, [by_id.get(name) for name in scores["image_id"]])
             write_scores(scores, output.path)
+            columns = tuple(scores.columns)
     seconds = time.monotonic() - started
     n_failed = len(found.failures)
-    return ExtractionResult(output.path, n_rows, n_failed, errors, seconds, found.n_reused, *counts)
+    outcome = (output.path, n_rows, n_failed, errors, seconds, found.n_reused, *counts)
+    return ExtractionResult(*outcome, columns=columns)
 
 
 def _same_patients(model: BaseEstimator, rows: pd.DataFrame, wanted: np.ndarray) -> np.ndarray:

@@ -201,12 +201,13 @@ def recognise_table(source: SourceTable, options: Options) -> RecognisedTable:
     except TableError as error:
         # The user may have meant another sheet.
         notes = "".join(f"\n  {note}" for note in source.notes[:1])
-        raise TableError(f"{source.name}: {error}{notes}") from None
+        raise TableError(f"{source.name}: {error}{notes}", uses=_propose(source)) from None
     # The generic layouts have no entry.
     layout = next((known for known in LAYOUTS if known.name == name), None)
     by_role, guessed = _find_roles(source.frame, by_key, layout, options)
     if by_role.keys().isdisjoint(KEYS):
-        raise TableError(f"{source.name}: {explain_unknown(source.frame.columns)}")
+        reason = explain_unknown(source.frame.columns)
+        raise TableError(f"{source.name}: {reason}", uses=_propose(source))
     if layout is None:
         name = RECORDS if Role.PATH in by_role or len(by_role) > 1 else FACTS
         layout = Layout(name, name, ())
@@ -504,6 +505,21 @@ def describe_uses(
             use = _judge(table, column)
         uses.append(ColumnUse(table.name, column, *use))
     return tuple(uses)
+
+
+def _propose(source: SourceTable) -> list[ColumnUse]:
+    """Describe the columns of a table that cannot be read, by their names."""
+    uses = []
+    for column in map(str, source.frame.columns):
+        role = next(iter(guess_roles(column)), None)
+        use: tuple[str, ColumnFate, str] = ("", ColumnFate.UNKNOWN, "")
+        if role is not None:
+            known = column_key(column) in ROLE_COLUMNS[role]
+            fate = ColumnFate.READ if known else ColumnFate.PROPOSED
+            option = "" if known else f"`columns` {_quoted(f'{role}={column}')}"
+            use = (role.value, fate, option)
+        uses.append(ColumnUse(source.name, column, *use))
+    return uses
 
 
 def _judge(table: RecognisedTable, column: str) -> tuple[str, ColumnFate, str]:

@@ -160,7 +160,8 @@ def read_records(
     parts = add_splits(parts, split_lists)
     if all(part.layout.name == FACTS for part in parts):
         reason = explain_unknown(use.column for use in parts[0].uses)
-        raise TableError(f"{parts[0].name}: only the image id was recognised; {reason}")
+        only = f"{parts[0].name}: only the image id was recognised"
+        raise TableError(f"{only}; {reason}", uses=parts[0].uses)
     findings.problems += _check_diagnoses(parts, options, findings)
     frame = join_tables(parts, findings)
     if findings.problems:

@@ -10,8 +10,10 @@ import pandas as pd
 from hybridlesion._validation import check_choice, check_number
 from hybridlesion.metrics._resampling import (
     Decisions,
+    Drawn,
     Interval,
     Measure,
+    Support,
     check_cost_ratio,
     check_groups,
     check_scores,
@@ -345,3 +347,97 @@ def operating_points(
             row |= interval_columns(column, drawn[f"{number} {measure}"].interval(confidence))
         rows.append(row | {"called": float((score >= value).mean())})
     return pd.DataFrame(rows)
+
+
+def decision_intervals(
+    y: np.ndarray,
+    score: np.ndarray,
+    thresholds: np.ndarray,
+    *,
+    groups: np.ndarray | None = None,
+    confidence: float = 0.95,
+) -> pd.DataFrame:
+    """Compute sensitivity, specificity and predictive values at many thresholds.
+
+    Parameters
+    ----------
+    y : array-like of shape (n,), 0 or 1
+        Truth; 1 is malignant.
+    score : array-like of shape (n,)
+        Scores.
+    thresholds : array-like of shape (k,)
+        Rows with at least this score are classified as malignant.
+    groups : array-like of shape (n,), default=None
+        Patient of each row. If None, each row is treated as its own patient.
+    confidence : float, default=0.95
+        Coverage of the intervals, of each threshold by itself.
+
+    Returns
+    -------
+    DataFrame of shape (k, 15)
+        ``threshold``; ``sensitivity, specificity, precision, npv``, each with ``_low`` and
+        ``_high``; and ``positive_sd, negative_sd``, the standard deviations of the logarithms of
+        the likelihood ratios of a positive and a negative, sensitivity / (1 - specificity) and
+        (1 - sensitivity) / specificity. NaN where a divisor is 0.
+
+    Raises
+    ------
+    ValueError
+        If `y` or `score` is invalid.
+
+    Notes
+    -----
+    The intervals are those of `operating_points`, Wilson's with the effective number of rows, but
+    the variance over patients is linearised [1]_ instead of drawn: that of a share a / b is the sum
+    over patients of ``(a_i - b_i a / b) ** 2``, divided by ``b ** 2``.
+
+    References
+    ----------
+    .. [1] K. M. Wolter, "Introduction to variance estimation", 2nd edition, Springer, 2007.
+
+    Examples
+    --------
+    >>> y, score = [0, 0, 1, 0, 1] * 9, [0.1, 0.2, 0.3, 0.4, 0.9] * 9
+    >>> found = decision_intervals(y, score, [0.3])
+    >>> found[["sensitivity", "specificity_low", "specificity_high"]].round(3).values.tolist()
+    [[1.0, 0.478, 0.814]]
+    """
+    y, score = check_scores(y, score)
+    codes = check_groups(groups, len(y))
+    n = np.bincount(codes)
+    positive = np.bincount(codes, weights=y)
+    freedom = len(n) - 1 if n.max() > 1 else np.inf
+    rows = []
+    for threshold in np.asarray(thresholds, dtype=float):
+        called = score >= threshold
+        true, false = (np.bincount(codes, weights=called & side) for side in (y, ~y))
+        negative, missed = n - positive, positive - true
+        spared = negative - false
+        row: dict[str, float] = {"threshold": threshold}
+        pairs = {
+            "sensitivity": (true, positive),
+            "specificity": (spared, negative),
+            "precision": (true, true + false),
+            "npv": (spared, spared + missed),
+        }
+        for name, (part, of) in pairs.items():
+            share = part.sum() / of.sum() if of.any() else np.nan
+            n_known = np.count_nonzero(of)
+            variance = np.sum((part - share * of) ** 2) / max(of.sum(), 1) ** 2
+            # Two draws with the standard deviation of draws of the Bayesian bootstrap.
+            deviation = np.sqrt(variance * n_known / (n_known + 1))
+            support = Support("share", n_known, freedom, of.sum())
+            drawn = Drawn(share, share + deviation * np.array([-1.0, 1.0]), support)
+            row |= interval_columns(name, drawn.interval(confidence))
+        row["positive_sd"] = _ratio_deviation((true, positive), (false, negative))
+        row["negative_sd"] = _ratio_deviation((missed, positive), (spared, negative))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _ratio_deviation(*shares: tuple[np.ndarray, np.ndarray]) -> float:
+    """Standard deviation of the logarithm of the ratio of two shares, linearised."""
+    if not all(part.any() for part, _ in shares):
+        return np.nan
+    one, other = (part / part.sum() - of / of.sum() for part, of in shares)
+    return float(np.sqrt(np.sum((one - other) ** 2)))

@@ -13,6 +13,7 @@ from hybridlesion import metrics
 from hybridlesion._validation import as_pandas
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.exceptions import TableError
+from hybridlesion.model._baselines import score_baselines
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table, leading_score
 from hybridlesion.model._ensemble import (
     FoldEnsemble,
@@ -183,6 +184,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         Model of `predict_diagnoses`; None if `fit` got no diagnoses.
     malignant_diagnoses_ : ndarray of shape (k,), bool
         Which of its classes count as malignant: those of which most training rows do.
+    oof_baselines_ : DataFrame of shape (n, baselines) or None
+        Out-of-fold scores of the baselines that `fit_baselines` fitted.
     recalibration_ : Recalibration or None
         Calibration for another site, see `hybridlesion.model.recalibrate`; None after `fit`.
     training_summary_ : dict of str to Distribution, or None
@@ -370,6 +373,7 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
         self._weigh_features()
         self.reference_ = benign_quantiles(X, target, self._column_names())
         self.diagnosis_ = self.recalibration_ = self.training_summary_ = None
+        self.oof_baselines_ = None
         if self.encoder_ is not None:
             self.training_summary_ = summarise_rows(table, self.oof_score_, groups)
         return self if diagnoses is None else self.fit_diagnoses(table, diagnoses)
@@ -414,6 +418,38 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
                 f"enough rows count as {side}: {', '.join(model.classes_)}."
             )
         self.diagnosis_, self.malignant_diagnoses_ = model, malignant
+        return self
+
+    def fit_baselines(self, X):
+        """Score the training rows by simple models, in the folds of the fitted model.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n, columns)
+            The feature table that the model was fitted on.
+
+        Returns
+        -------
+        HybridLesionClassifier
+            Itself, with `oof_baselines_`: ``metadata`` (a logistic regression on age, sex and
+            site), ``logistic`` (one on all columns) and ``cnn`` (the leading score of a network,
+            NaN where it is missing), as far as the table has such columns.
+
+        Raises
+        ------
+        ValueError
+            If `X` is not the feature table that the model was fitted on.
+        """
+        check_is_fitted(self, "ensemble_")
+        X = as_pandas(X)
+        if self.encoder_ is None or len(X) != len(self.target_):
+            raise ValueError(
+                f"baselines need the feature table that the model was fitted on, of "
+                f"{len(self.target_)} rows; got {len(X)}."
+            )
+        rows = (self._read(X), self._encoded_names(), self.target_, self.folds_)
+        with threadpool_limits(1, user_api="blas"):
+            self.oof_baselines_ = score_baselines(*rows, self.leading_, self.random_state)
         return self
 
     @property
@@ -688,7 +724,8 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
 
     def __setstate__(self, state):
         # A model of an earlier release lacks the parameters and attributes that came later.
-        later = dict.fromkeys(("diagnosis_", "recalibration_", "training_summary_"))
+        late = ("diagnosis_", "recalibration_", "training_summary_", "oof_baselines_")
+        later = dict.fromkeys(late)
         later |= {"metadata_": np.array([], dtype=int)}
         fitted = "ensemble_" in state or "members_" in state
         super().__setstate__({**vars(type(self)()), **(later if fitted else {}), **state})

@@ -20,7 +20,7 @@ from hybridlesion.cnn import name_classes
 from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import CNN_SEEN, LeakAudit, hash_training_ids
 from hybridlesion.metadata import ColumnUse, read_records, read_sources
-from hybridlesion.metrics import evaluate_diagnoses, interval_caveats
+from hybridlesion.metrics import evaluate_diagnoses, interval_caveats, paired_bootstrap
 from hybridlesion.model import SENSITIVITY, HybridLesionClassifier, check_decision
 from hybridlesion.model_selection import GROUP_COLUMNS, Splits
 from hybridlesion.pipeline import threshold_rule
@@ -68,6 +68,10 @@ class TrainedModel:
         Use of each column of the tables.
     sources : SourceValidation, default=None
         Leave-one-source-out results, if sources were named.
+    baselines : DataFrame of shape (b, 7), default=None
+        Out-of-fold AUC beside that of simple models in the same folds: ``baseline`` (see
+        `HybridLesionClassifier.fit_baselines`), ``n_rows`` that both score, ``auc``,
+        ``auc_baseline`` and their paired ``difference`` with its 95 % interval ``low, high``.
     """
 
     model: BaseEstimator
@@ -81,6 +85,7 @@ class TrainedModel:
     diagnoses: pd.DataFrame
     columns: tuple[ColumnUse, ...] = ()
     sources: SourceValidation | None = None
+    baselines: pd.DataFrame | None = None
 
 
 def fit_tables(
@@ -200,6 +205,7 @@ def fit_tables(
     except ValueError as error:
         # Unusable columns and folds that lack a class are errors in the tables.
         raise TableError(str(error)) from error
+    baselines = _compare_baselines(classifier.fit_baselines(rows.table))
     learned = _learn_diagnoses(classifier, rows.table)
     model: BaseEstimator = classifier
     if configuration is not None:
@@ -230,6 +236,7 @@ def fit_tables(
         "splits": used.digest,
         "audit": rows.audit.facts(),
         "leading_score": classifier.leading_,
+        "baselines": baselines.to_dict("records"),
         **({} if validation is None else {"sources": validation.facts()}),
     }
     return TrainedModel(
@@ -244,7 +251,24 @@ def fit_tables(
         diagnoses=rows.diagnoses,
         columns=records.columns,
         sources=validation,
+        baselines=baselines,
     )
+
+
+def _compare_baselines(classifier: HybridLesionClassifier) -> pd.DataFrame:
+    """Compare the out-of-fold AUC with those of the baselines, where both classes have a score."""
+    y, score, groups = classifier.target_, np.asarray(classifier.oof_score_), classifier.groups_
+    rows = []
+    for name, against in classifier.oof_baselines_.items():
+        known = against.notna().to_numpy()
+        if len(np.unique(y[known])) < 2:
+            continue
+        pair = (y[known], against[known].to_numpy(), score[known])
+        found = paired_bootstrap(*pair, groups=groups[known], n_bootstrap=200)
+        ends = (found.difference, found.low, found.high)
+        rows.append((name, int(known.sum()), found.value_b, found.value_a, *ends))
+    names = ["baseline", "n_rows", "auc", "auc_baseline", "difference", "low", "high"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) -> list[str]:

@@ -17,6 +17,7 @@ pytest.importorskip("fastapi")
 import uvicorn
 
 from hybridlesion.app import create_app
+from hybridlesion.metadata import read_mapping
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)>.png"
@@ -265,6 +266,34 @@ def test_a_reload_keeps_the_photographs(open_page):
     page.reload()
     _wait(page, 1)
     assert page.inner_text("#name") == "a.png"
+    assert wrong == []
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1440, "light")])
+def test_a_data_set_is_checked(open_page, address, tmp_path, width, scheme):
+    page, wrong = open_page(width, scheme)
+    page.click("text=Check a data set")
+    rows = "zzz,Alter,Diagnose\n0,50,nevus\n1,60,melanoma\n"
+    table = {"name": "<b>t</b>.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    page.set_input_files("#files", [*_files(3), table])
+    page.locator("#columns tr >> text=zzz").wait_for()
+    assert "no known layout" in page.inner_text("#failure")
+    assert page.is_hidden("#next")
+    wrong.clear()  # the browser reports the refusal, too
+    page.select_option("#columns tr:has-text('zzz') select", "image_id")
+    page.wait_for_selector("#next", state="visible")
+    assert page.inner_text("#tiles dd b").split()[0] == "2"
+    page.fill("#malignant", "melanoma")
+    page.click("text=Check again")
+    page.locator("#labels tr:has-text('melanoma') >> text=malignant").wait_for()
+    assert "1 photograph without a row: 2" in page.inner_text("#photographs")
+    command = page.inner_text("#next")
+    assert command.startswith("hybridlesion features . --metadata '<b>t</b>.csv' --mapping")
+    with page.expect_download() as found:
+        page.click("#mapping")
+    found.value.save_as(tmp_path / "mapping.toml")
+    assert read_mapping(tmp_path / "mapping.toml").columns["image_id"] == "zzz"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert wrong == []
 
 

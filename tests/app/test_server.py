@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from hybridlesion.batch import check_data
 from hybridlesion.exceptions import SourceError
 from hybridlesion.inference import score_table
+from hybridlesion.metadata import write_mapping
 
-from .conftest import ORIGIN, draw_lesion, encode
+from .conftest import ORIGIN, draw_lesion, encode, spread_lesions
 
 pytest.importorskip("fastapi")
 
 from starlette.testclient import TestClient
 
+from hybridlesion.app import _data_set as _data_set_module
 from hybridlesion.app import _server, create_app, serve
 
 SQUARE = [[100, 60], [220, 60], [220, 180], [100, 180]]
@@ -224,6 +227,7 @@ def test_other_origins_are_refused(client, lesion, headers):
 def test_a_link_from_elsewhere_opens_the_page_only(client):
     headers = {"sec-fetch-site": "cross-site"}
     assert client.get("/", headers=headers).status_code == 200
+    assert client.get("/check", headers=headers).status_code == 200
     assert client.get("/page/main.js", headers=headers).status_code == 403
     assert client.get("/model", headers={"host": "localhost:8000"}).status_code == 200
 
@@ -291,14 +295,15 @@ def test_the_page_is_served_while_the_reader_is_made(reader, lesion):
         assert client.get("/model").json()["name"] == "nevi.joblib"
 
 
-def test_the_page_loads_nothing_from_elsewhere(client):
-    page = client.get("/")
+@pytest.mark.parametrize("path", ["/", "/check"])
+def test_a_page_loads_nothing_from_elsewhere(client, path):
+    page = client.get(path)
     policy = page.headers["content-security-policy"]
     assert policy.startswith("default-src 'none'; script-src 'self'; style-src 'self'")
     assert "unsafe" not in policy
     addresses = re.findall(r'(?:src|href)="([^"#]*)"', page.text)
     assert addresses
-    for address in addresses:
+    for address in {*addresses} - {"/", "/check"}:
         assert address.startswith("/page/"), address
         text = client.get(address).text
         assert re.findall(r"https?://(?!www\.w3\.org/)", text) == []
@@ -311,8 +316,125 @@ def test_the_page_loads_nothing_from_elsewhere(client):
 
 def test_the_interface_is_described_locally(client):
     described = client.get("/openapi.json").json()
-    assert {"/score", "/photographs", "/export.csv"} <= set(described["paths"])
+    assert {"/score", "/photographs", "/export.csv", "/data-sets"} <= set(described["paths"])
     assert re.findall(r"https?://", json.dumps(described)) == []
+
+
+TABLE = b"""image,Alter,Diagnose,malignant
+a,50,nevus,0
+b,61,melanoma,1
+c-1,70,melanoma,1
+"""
+
+
+def _data_set(client, *files):
+    at = f"/data-sets/{client.post('/data-sets').json()['id']}"
+    answer = client.post(f"{at}/files", files=[("files", file) for file in files])
+    assert answer.status_code == 200, answer.text
+    return at, answer.json()
+
+
+def _photographs(names="ab"):
+    drawn = zip(names, spread_lesions(len(names)), strict=True)
+    return [(f"clinic/{name}.png", encode(image)) for name, image in drawn]
+
+
+def test_a_data_set_is_checked_as_in_python(client, tmp_path):
+    files = [
+        *_photographs("abc"),
+        ("clinic/d.png", b"\x89PNG\r\n\x1a\nrest"),
+        ("l.raw", b"Hi"),
+    ]
+    at, stored = _data_set(client, *files, ("table.csv", TABLE))
+    assert stored == {"n_files": 5, "n_tables": 1}
+    (tmp_path / "clinic").mkdir()
+    for name, content in files[:4]:
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "table.csv").write_bytes(TABLE)
+    found = check_data(tmp_path / "clinic", tmp_path / "table.csv")
+    write_mapping(tmp_path / "mapping.toml", found.mapping)
+    expected = json.loads(json.dumps(found.to_dict()))
+    answer = client.post(f"{at}/check", json={}).json()
+    assert answer["mapping_toml"] == (tmp_path / "mapping.toml").read_text()
+    assert (answer["photographs"], answer["tables"]) == (".", ["table.csv"])
+    (note,) = answer["notes"]
+    assert note.startswith("skipped in the photographs: 1 .raw")
+    same = {name: answer[name] for name in expected if name != "notes"}
+    assert same == {name: value for name, value in expected.items() if name != "notes"}
+    assert answer["unmatched"]["rows"] == {"n": 1, "examples": ["c-1"]}
+    chosen = {"columns": {"age": "malignant", "target": "Alter"}}
+    assert client.post(f"{at}/check", json=chosen).status_code == 422
+
+
+def test_folders_are_labels_if_wanted(client):
+    files = [(f"clinic/{folder}/1.png", encode(draw_lesion())) for folder in ("nevus", "melanoma")]
+    at, _ = _data_set(client, *files)
+    found = client.post(f"{at}/check", json={"labels_from_folders": True, "malignant": ["mel"]})
+    assert found.json()["label_counts"] == {"malignant": 1, "benign": 1, "without a label": 0}
+    assert found.json()["photographs"] == "clinic"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../../../etc/passwd.png", "/etc/shadow", "C:\\boot.jpg", "zip://a::/etc/z.png", HOSTILE],
+)
+def test_names_in_a_data_set_are_text_and_never_a_path(client, name):
+    table = f"{name}.csv"
+    at, _ = _data_set(client, *_photographs(), (name, b"rest"), (table, TABLE))
+    folder = client.app.state.folder
+    for path in folder.rglob("*"):
+        assert re.fullmatch(r"(\w+/)?\w+(\.csv|\.zip)?", str(path.relative_to(folder)))
+    answer = client.post(f"{at}/check", json={})
+    assert answer.status_code == 200
+    assert str(folder) not in answer.text
+    assert answer.json()["n_matched"] == 2
+
+
+def test_tables_that_name_files_of_the_machine_open_none(client, tmp_path):
+    secret = tmp_path / "secret.png"
+    secret.write_bytes(encode(draw_lesion()))
+    table = f"image_id,path,age\na,{tmp_path}/a.png,50\nsecret,{secret},60\n".encode()
+    at, _ = _data_set(client, *_photographs(), ("table.csv", table))
+    found = client.post(f"{at}/check", json={}).json()
+    assert (found["n_images"], found["n_matched"]) == (2, 1)
+    assert found["unmatched"]["rows"]["examples"] == ["secret"]
+
+
+def test_what_cannot_be_checked_is_refused_without_a_path(client):
+    at, _ = _data_set(client, ("table.csv", TABLE))
+    assert "no photographs" in client.post(f"{at}/check", json={}).json()["detail"]
+    client.post(f"{at}/files", files=[("files", file) for file in _photographs()])
+    client.post(f"{at}/files", files=[("files", ("broken.xlsx", b"PK\x03\x04"))])
+    answer = client.post(f"{at}/check", json={})
+    assert answer.status_code == 422
+    assert "broken.xlsx" in answer.json()["detail"]
+    assert str(client.app.state.folder) not in answer.text
+    assert client.post(f"{at}/check", json={"columns": {"path": ["a"]}}).status_code == 422
+    assert client.delete(at).status_code == 204
+    assert list(client.app.state.folder.iterdir()) == []
+    assert client.post(f"{at}/check", json={}).status_code == 404
+
+
+def test_the_columns_of_a_refused_table_are_returned(client):
+    at, _ = _data_set(client, *_photographs(), ("t.csv", b"zzz,Alter\na,50\nb,x\n"))
+    answer = client.post(f"{at}/check", json={})
+    assert answer.status_code == 422
+    verdicts = {one["column"]: one["verdict"] for one in answer.json()["columns"]}
+    assert verdicts == {"zzz": "not understood", "Alter": "not understood"}
+    answer = client.post(f"{at}/check", json={"columns": {"image_id": "zzz", "age": "Alter"}})
+    assert "Alter 'x' is not a number of years" in answer.json()["detail"]
+    assert answer.json()["columns"][1]["examples"] == ["50", "x"]
+    client.post(f"{at}/files", files={"files": ("t.csv", b"zzz,Alter\na,50\nb,60\n")})
+    found = client.post(f"{at}/check", json={"columns": {"image_id": "zzz", "age": "Alter"}})
+    assert found.json()["n_usable"] == 2
+
+
+def test_data_sets_have_limits(client, monkeypatch):
+    monkeypatch.setattr(_server, "_MOST_SETS", 1)
+    monkeypatch.setattr(_data_set_module, "_MOST_FILES", 2)
+    at, _ = _data_set(client, *_photographs())
+    assert client.post("/data-sets").status_code == 409
+    assert client.post(f"{at}/files", files={"files": ("c.png", b"x")}).status_code == 409
 
 
 def test_more_photographs_than_are_kept_are_refused(client, lesion, monkeypatch):

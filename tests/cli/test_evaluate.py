@@ -65,7 +65,10 @@ def test_json_is_all_there_is_on_standard_output(hybridlesion, lesions, scores, 
     result = hybridlesion("evaluate", *arguments, "--json", "--bootstrap", 20)
     assert result.exit_code == 0, result.output
     content = json.loads(result.stdout)
-    assert content == json.loads((out / "metrics.json").read_text())
+    stored = json.loads((out / "metrics.json").read_text())
+    assert {name: content[name] for name in stored} == stored
+    assert set(content) - set(stored) == {"seconds", "notes", "path", "files"}
+    assert sorted(content["files"]) == sorted(str(path) for path in out.iterdir())
     assert content["n_bootstrap"] == 20
     auc = content["metrics"]["auc"]
     assert (auc["value"], auc["high"]) == (1.0, 1.0)

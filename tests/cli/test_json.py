@@ -12,7 +12,7 @@ from typer.main import get_command
 from hybridlesion.cli import app
 from hybridlesion.cli._output import print_json
 
-OUTCOME = ["path", "n_rows", "n_reused", "n_failed", "errors_path", "seconds", "notes"]
+OUTCOME = ["seconds", "notes", "path", "n_rows", "n_reused", "n_failed", "errors_path", "fields"]
 
 
 def test_commands_with_a_result_have_it():
@@ -32,7 +32,10 @@ def read(hybridlesion):
     def run(*arguments):
         result = hybridlesion(*arguments, "--json")
         assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
+        found = json.loads(result.stdout)
+        assert found["seconds"] > 0
+        assert isinstance(found["notes"], list)
+        return found
 
     return run
 
@@ -46,6 +49,7 @@ def test_features(read, lesions, tmp_path):
     found = read("features", images, "--out", out, "--jobs", 1, "--embedder", "none")
     assert list(found) == [*OUTCOME, "columns", "diagnoses"]
     assert found["columns"] == []
+    assert found["fields"] == list(pd.read_parquet(out))
     assert found["path"] == str(out)
     assert (found["n_rows"], found["n_reused"], found["n_failed"]) == (1, 0, 1)
     assert found["errors_path"] == f"{out}.errors.csv"
@@ -61,6 +65,9 @@ def test_fit(read, features_file, tmp_path):
     assert found["threshold"] == found["metrics"]["threshold"]["value"]
     assert list(found["thresholds"]) == ["0.8", "0.9", "0.95"]
     assert found["audit"]["checks"]
+    assert [one["baseline"] for one in found["baselines"]] == ["metadata", "logistic", "cnn"]
+    for one in found["baselines"]:
+        assert one["low"] <= one["auc"] - one["auc_baseline"] <= one["high"]
     assert "diagnosis" in found["set_aside"]
 
 
@@ -69,6 +76,7 @@ def test_score(read, model_file, features_file, tmp_path):
     assert list(found) == [*OUTCOME, "n_unscored", "reasons", "threshold", "threshold_rule"]
     scores = pd.read_csv(tmp_path / "s.csv")
     assert found["n_rows"] == len(scores) == 39
+    assert found["fields"] == list(scores)
     assert (found["threshold"], found["threshold_rule"]) == (
         scores["threshold"][0],
         "for 90 % sensitivity",
@@ -88,4 +96,6 @@ def test_refusals_leave_standard_output_empty(hybridlesion, tmp_path):
 
 def test_what_json_cannot_hold_becomes_null(capsys):
     print_json({"a": float("nan"), "b": [float("inf"), 1.5], 0.8: {"c": -float("inf")}})
-    assert json.loads(capsys.readouterr().out) == {"a": None, "b": [None, 1.5], "0.8": {"c": None}}
+    found = json.loads(capsys.readouterr().out)
+    assert found.pop("seconds") > 0
+    assert found == {"notes": [], "a": None, "b": [None, 1.5], "0.8": {"c": None}}

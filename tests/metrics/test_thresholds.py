@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit
-from scipy.stats import binom
+from scipy.stats import binom, norm
 from sklearn.metrics import f1_score
 
 from hybridlesion.exceptions import OptionError
@@ -13,9 +13,11 @@ from hybridlesion.metrics import (
     best_cost_threshold,
     choose_threshold,
     cost_threshold,
+    decision_intervals,
     operating_points,
     threshold_at_sensitivity,
     threshold_interval,
+    wilson,
 )
 from hybridlesion.metrics._resampling import Drawn, Support, interval_of
 from hybridlesion.metrics.discrimination import Cutoffs
@@ -201,3 +203,48 @@ def test_formula_is_left_out_for_scores_that_are_no_probabilities(cases):
     points = operating_points(y, score * 10, cost_ratio=9, n_bootstrap=0)
     assert "cost_formula" not in set(points["rule"])
     assert points["threshold_low"].isna().all()
+
+
+def test_intervals_at_many_thresholds_are_those_of_operating_points(cases):
+    y, score, groups = cases
+    points = operating_points(y, score, groups=groups, sensitivities=[0.8, 0.95], n_bootstrap=4000)
+    found = decision_intervals(y, score, points["threshold"], groups=groups)
+    for name in ("sensitivity", "specificity", "precision"):
+        for end in ("", "_low", "_high"):
+            np.testing.assert_allclose(found[name + end], points[name + end], atol=0.015)
+
+
+def test_single_rows_have_wilson_intervals(rng):
+    y, score = np.arange(200) % 4 == 0, rng.random(200)
+    row = decision_intervals(y, score, [0.5]).iloc[0]
+    called = score >= 0.5
+    shares = {
+        "sensitivity": called[y],
+        "specificity": ~called[~y],
+        "precision": y[called],
+        "npv": ~y[~called],
+    }
+    for name, hits in shares.items():
+        expected = (hits.mean(), *wilson(hits.mean(), len(hits), norm.ppf(0.975)))
+        assert row[[name, f"{name}_low", f"{name}_high"]].tolist() == pytest.approx(expected)
+    # Of independent shares a / n, the variance of the logarithm is 1 / a - 1 / n.
+    (tp, p), (fp, n) = ((hits.sum(), len(hits)) for hits in (called[y], called[~y]))
+    assert row["positive_sd"] ** 2 == pytest.approx(1 / tp - 1 / p + 1 / fp - 1 / n)
+
+
+def test_lesions_of_a_patient_that_agree_count_once():
+    y, score = np.tile([0, 1], 60), np.tile([0.1, 0.9, 0.6, 0.4], 30)
+    once = decision_intervals(y, score, [0.5]).iloc[0]
+    y, score, groups = np.repeat(y, 3), np.repeat(score, 3), np.repeat(np.arange(120), 3)
+    found = decision_intervals(y, score, [0.5], groups=groups).iloc[0]
+    width = {
+        name: one["sensitivity_high"] - one["sensitivity_low"]
+        for name, one in (("once", once), ("thrice", found))
+    }
+    assert width["thrice"] == pytest.approx(width["once"], rel=0.05)
+
+
+def test_shares_without_rows_are_undefined():
+    row = decision_intervals([0, 1] * 5, [0.1, 0.9] * 5, [0.95]).iloc[0]
+    assert row["sensitivity"] == 0
+    assert np.isnan(row[["precision", "precision_low", "positive_sd"]].astype(float)).all()

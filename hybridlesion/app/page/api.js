@@ -25,17 +25,21 @@ export async function call(path, { method = "GET", json, form, signal } = {}) {
     } else if (answer.ok) {
       return answer;
     } else {
-      const { detail } = await answer.json().catch(() => ({ detail: `error ${answer.status}` }));
-      throw Object.assign(new Error(words(detail)), { status: answer.status });
+      const content = await answer.json().catch(() => ({ detail: `error ${answer.status}` }));
+      throw Object.assign(new Error(words(content.detail)), { status: answer.status, content });
     }
   }
 }
 
 export const get = async (path, options) => (await call(path, options)).json();
 
-export async function save(path, name, options) {
-  const address = URL.createObjectURL(await (await call(path, options)).blob());
+export function saveBlob(blob, name) {
+  const address = URL.createObjectURL(blob);
   const link = Object.assign(document.createElement("a"), { href: address, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
+}
+
+export async function save(path, name, options) {
+  saveBlob(await (await call(path, options)).blob(), name);
 }

@@ -2,20 +2,10 @@
 
 import { call, get } from "./api.js";
 import { $, element, percent } from "./dom.js";
+import { acceptFiles } from "./files.js";
 
 const AT_ONCE = 2; // requests: one is read while the next is sent
 const IDS = "hybridlesion photographs"; // kept for a reload of the page
-
-async function filesOf(entry) {
-  if (entry.isFile) return [await new Promise((done, fail) => entry.file(done, fail))];
-  const reader = entry.createReader();
-  const found = [];
-  for (;;) {
-    const some = await new Promise((done, fail) => reader.readEntries(done, fail));
-    if (!some.length) return found;
-    for (const one of some) found.push(...(await filesOf(one)));
-  }
-}
 
 export class List {
   constructor({ chosen, changed, removed }) {
@@ -24,23 +14,7 @@ export class List {
     this.removed = removed;
     this.items = [];
     this.running = 0;
-    for (const id of ["files", "folder"]) {
-      $(id).addEventListener("change", () => {
-        this.add([...$(id).files]);
-        $(id).value = "";
-      });
-    }
-    for (const button of document.querySelectorAll("[data-opens]")) {
-      button.addEventListener("click", () => $(button.dataset.opens).click());
-    }
-    document.addEventListener("dragover", (event) => {
-      event.preventDefault();
-      document.body.classList.add("over");
-    });
-    document.addEventListener("dragleave", (event) => {
-      if (!event.relatedTarget) document.body.classList.remove("over");
-    });
-    document.addEventListener("drop", (event) => this.drop(event));
+    acceptFiles([$("files"), $("folder")], (files) => this.add(files));
     $("list").addEventListener("keydown", (event) => this.key(event));
   }
 
@@ -48,18 +22,8 @@ export class List {
     return this.items.filter((item) => item.lesion).map((item) => item.lesion);
   }
 
-  async drop(event) {
-    event.preventDefault();
-    document.body.classList.remove("over");
-    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry()).filter(Boolean);
-    const files = [...event.dataTransfer.files];
-    if (!entries.length) return this.add(files);
-    for (const entry of entries) this.add(await filesOf(entry));
-  }
-
   add(files) {
-    // Hidden files of a folder, such as .DS_Store, are no photographs.
-    for (const file of files) if (!file.name.startsWith(".")) this.append({ file, name: file.name });
+    for (const { file } of files) this.append({ file, name: file.name });
     this.work();
   }
 

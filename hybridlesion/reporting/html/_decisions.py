@@ -10,10 +10,20 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import measure_words
-from hybridlesion.metrics import LOWER_IS_BETTER, operating_points, roc_band
+from hybridlesion.metrics import (
+    LOWER_IS_BETTER,
+    decision_intervals,
+    operating_points,
+    roc_band,
+)
 from hybridlesion.reporting.html._report_data import Comparison, Evaluation
 from hybridlesion.reporting.html._summary import judge_calibration
 
+_SHARES, _ENDS, _SIGNS = (
+    ("sensitivity", "specificity", "precision", "npv"),
+    ("low", "high"),
+    ("positive", "negative"),
+)
 # Thresholds of each class that the slider can reach.
 _STEPS = 200
 _SENSITIVITIES = (0.8, 0.9, 0.95, 0.98)
@@ -94,7 +104,9 @@ class ThresholdCounts:
     band : DataFrame
         Result of `hybridlesion.metrics.roc_band`.
     points : DataFrame
-        Result of `hybridlesion.metrics.operating_points`.
+        Result of `hybridlesion.metrics.operating_points`, without intervals.
+    shares : DataFrame
+        Result of `hybridlesion.metrics.decision_intervals` at every threshold.
     """
 
     threshold: np.ndarray
@@ -106,6 +118,7 @@ class ThresholdCounts:
     marks: dict[int, str]
     band: pd.DataFrame
     points: pd.DataFrame
+    shares: pd.DataFrame
 
     @property
     def steps(self) -> dict[str, object]:
@@ -117,6 +130,11 @@ class ThresholdCounts:
             "p": self.n_malignant,
             "n": self.n_benign,
             "at": self.at,
+            "ends": {
+                name: [[_plain(end) for end in self.shares[f"{name}_{side}"]] for side in _ENDS]
+                for name in _SHARES
+            },
+            "sd": [[_plain(sd) for sd in self.shares[f"{sign}_sd"]] for sign in _SIGNS],
         }
 
     @property
@@ -149,9 +167,9 @@ def decide(evaluation: Evaluation) -> ThresholdCounts:
         Counts, band and operating points.
     """
     y, score = evaluation.y.astype(bool), evaluation.score
-    options = {"groups": evaluation.groups, "n_bootstrap": 500}
+    groups, rules = evaluation.groups, {"sensitivities": _SENSITIVITIES}
     points = operating_points(
-        y, score, sensitivities=_SENSITIVITIES, threshold=evaluation.threshold, **options
+        y, score, **rules, threshold=evaluation.threshold, groups=groups, n_bootstrap=0
     )
     malignant, benign = np.sort(score[y]), np.sort(score[~y])
     reached = [_spread(malignant), _spread(benign), points["threshold"]]
@@ -165,8 +183,20 @@ def decide(evaluation: Evaluation) -> ThresholdCounts:
         marks[place] = f"{marks[place][:-2]}, " if place in marks else ""
         marks[place] += f"{100 * at:.0f} %"
     marks[places[0]] = f"{marks[places[0]]}, model" if places[0] in marks else "model"
-    numbers = (len(malignant), len(benign), places[0], marks, roc_band(y, score, **options))
-    return ThresholdCounts(threshold, true, false, *numbers, points)
+    band = roc_band(y, score, groups=groups, n_bootstrap=500)
+    numbers = (len(malignant), len(benign), places[0], marks, band, points)
+    shares = decision_intervals(y, score, threshold, groups=groups)
+    return ThresholdCounts(threshold, true, false, *numbers, shares)
+
+
+def _plain(number: float) -> float | None:
+    """Round for the script; JSON has no NaN."""
+    return round(number, 6) if math.isfinite(number) else None
+
+
+def _interval(row: pd.Series, name: str) -> str:
+    low, high = (100 * row[f"{name}_{end}"] for end in _ENDS)
+    return "" if math.isnan(low) else f"{low:.1f} to {high:.1f} %"
 
 
 def _spread(ordered: np.ndarray) -> np.ndarray:
@@ -192,6 +222,7 @@ def static_values(decisions: ThresholdCounts) -> dict[str, str]:
     true, false = int(decisions.true[at]), int(decisions.false[at])
     missed, spared = n_malignant - true, n_benign - false
     n = n_malignant + n_benign
+    names = [("ppv", "precision"), *((name, name) for name in _SHARES if name != "precision")]
     counts = {"tp": true, "fp": false, "fn": missed, "tn": spared}
     shares = {
         "sensitivity": true / n_malignant,
@@ -206,6 +237,7 @@ def static_values(decisions: ThresholdCounts) -> dict[str, str]:
         "missed": f"{1000 * missed / n:.1f}",
         "referred": f"{1000 * (true + false) / n:.0f}",
         **{name: f"{count:,}" for name, count in counts.items()},
+        **{f"{key}_interval": _interval(decisions.shares.iloc[at], name) for key, name in names},
         **{
             name: "undefined" if math.isnan(share) else f"{100 * share:.1f} %"
             for name, share in shares.items()
@@ -228,13 +260,15 @@ def point_rows(decisions: ThresholdCounts) -> list[dict[str, str]]:
         intervals as pairs, and ``called``.
     """
     rows = []
-    for point in decisions.points.to_dict("records"):
+    places = np.searchsorted(decisions.threshold, decisions.points["threshold"])
+    for point, place in zip(decisions.points.to_dict("records"), places, strict=True):
+        share = decisions.shares.iloc[place]
         name = "Threshold of the model"
         if point["rule"] == "sensitivity":
             name = f"{100 * point['at']:.0f} % sensitivity"
         row = {"name": name, "threshold": f"{point['threshold']:.4g}"}
         for column in ("sensitivity", "specificity", "precision"):
-            value, low, high = (100 * point[f"{column}{end}"] for end in ("", "_low", "_high"))
+            value, low, high = (100 * share[f"{column}{end}"] for end in ("", "_low", "_high"))
             shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
             row[column] = (shown, "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %")
         rows.append(row | {"called": f"{1000 * point['called']:.0f}"})
@@ -309,6 +343,6 @@ def missing_baselines(comparisons: Sequence[Comparison]) -> str:
         return ""
     listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     return (
-        f"A model should also beat {listed}: not available. The scores are not in the model file; "
-        "they appear here when tables of them are given for comparison."
+        f"A model should also beat {listed}: not available. The model file does not contain these "
+        "scores; fit it again on a table with these columns, or give tables of them for comparison."
     )

@@ -129,7 +129,8 @@ class ReportData:
     notes : tuple of str
         Notes on the tables.
     comparisons : tuple of Comparison
-        The CNN alone if its scores are known, then the other scores that were given.
+        The CNN alone if its scores are known, then the other scores that were given, and the
+        baselines of the training lesions.
     n_scored, n_failed : int
         Number of scored images, and of images that could not be scored.
     sources : mapping, default=None
@@ -196,6 +197,7 @@ def collect_report_data(
     threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
     evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
     compared, counts, sources = [], (0, 0), None
+    baselines = compare_baselines(classifier)
     if hasattr(classifier, "target_"):
         known = (manifest.get("training") or {}).get("n_patients")
         evaluations.append(_out_of_fold(classifier, "patients" if known else "groups"))
@@ -215,7 +217,10 @@ def collect_report_data(
             of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
             # Do not report the same scores twice.
             evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
-            network = getattr(classifier, "leading_", "cnn__score")
+            # Out of fold, the CNN alone is one of the baselines.
+            network = (
+                None if out_of_fold and baselines else getattr(classifier, "leading_", "cnn__score")
+            )
             compared, more = _compare(cases, against, network, of_cases.threshold)
             notes += more
             if source is not None:
@@ -224,6 +229,7 @@ def collect_report_data(
                 sources = _by_source(source, named, of_cases, out_of_fold=out_of_fold)
         own = [name for name in scored.reasons if name == "image_id" or name not in cases]
         cases = cases.merge(scored.reasons[own], on="image_id", how="left")
+    compared += baselines
     file = (Path(model).name, manifest, featurizer, classifier)
     found = (tuple(evaluations), cases, of_cases, out_of_fold)
     return ReportData(
@@ -231,8 +237,43 @@ def collect_report_data(
     )
 
 
+_BASELINES = {
+    "metadata": "Metadata alone (age, sex, site)",
+    "logistic": "Logistic regression on all columns",
+    "cnn": "CNN alone",
+}
+
+
+def compare_baselines(classifier: BaseEstimator) -> list[Comparison]:
+    """Compare the out-of-fold scores of a model with those of its baselines.
+
+    Parameters
+    ----------
+    classifier : HybridLesionClassifier
+        Fitted classifier; of an earlier release, or without feature table, it has no baselines.
+
+    Returns
+    -------
+    list of Comparison
+        One per baseline, on the rows that it scores.
+    """
+    scores = getattr(classifier, "oof_baselines_", None)
+    found = []
+    for key, name in _BASELINES.items() if scores is not None else ():
+        rows = scores[key].notna().to_numpy() if key in scores else np.zeros(0, dtype=bool)
+        y = np.asarray(classifier.target_, dtype=int)[rows] if rows.any() else rows
+        if len(np.unique(y)) < 2:
+            continue
+        score, groups = np.asarray(classifier.oof_score_)[rows], classifier.groups_[rows]
+        against = scores[key].to_numpy()[rows]
+        # Fewer draws than for other scores: intervals use only their standard deviation.
+        table = compare_scores(y, score, against, groups=groups, n_bootstrap=200)
+        found.append(Comparison(f"{name}, out of fold", y, score, against, table))
+    return found
+
+
 def _compare(
-    cases: pd.DataFrame, against: Sequence[str | os.PathLike], network: str, threshold: float
+    cases: pd.DataFrame, against: Sequence[str | os.PathLike], network: str | None, threshold: float
 ) -> tuple[list[Comparison], list[str]]:
     """Compare the scores with those of the CNN alone and with other tables."""
     found, notes = [], []

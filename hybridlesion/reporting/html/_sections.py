@@ -325,8 +325,10 @@ def answer_checklists(
 def _threshold(data: ReportData) -> dict[str, object]:
     if not data.evaluations:
         return {"decisions": None}
-    found = decide(data.evaluations[-1])
-    return {"decisions": found, "static": static_values(found), "points": point_rows(found)}
+    last = data.evaluations[-1]
+    found = decide(last)
+    own = {"static": static_values(found), "points": point_rows(found), "unit": last.unit}
+    return {"decisions": found, **own}
 
 
 def _participants(data: ReportData) -> dict[str, object]:

@@ -213,6 +213,28 @@ def test_predictive_values_follow_the_prevalence(opened):
     ppv = float(after["ppv"].rstrip(" %\N{NO-BREAK SPACE}"))
     assert ppv == pytest.approx(sensitivity / referred, abs=0.2)
     assert after["tp"] == before["tp"]
+    low, high = (float(end) for end in re.findall(r"[\d.]+", after["ppv_interval"]))
+    assert low < ppv < high
+    assert after["sensitivity_interval"] == before["sensitivity_interval"]
+
+
+def test_intervals_follow_the_threshold(opened):
+    page, wrong = opened()
+    row = page.locator("[data-file=operating-points] tbody tr").first.inner_text()
+    drawn = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+    before = _values(page)
+    page.fill("#cut", page.get_attribute("#cut", "max"))
+    page.evaluate(drawn)
+    after = _values(page)
+    for name in ("sensitivity", "specificity", "npv"):
+        assert after[f"{name}_interval"] != before[f"{name}_interval"]
+    page.click("#decide [data-step] >> text=model")
+    assert _values(page) == before
+    listed = re.findall(r"(\d+) to (\d+)", row)
+    for name, ends in zip(("sensitivity", "specificity", "ppv"), listed, strict=True):
+        exact = [float(end) for end in re.findall(r"[\d.]+", before[f"{name}_interval"])]
+        assert [float(end) for end in ends] == pytest.approx(exact, abs=0.56)
+    assert wrong == []
 
 
 def test_values_are_the_same_with_and_without_scripts(opened):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -62,6 +64,20 @@ def test_operating_points(evaluation):
     assert rows[0]["sensitivity"][0] == "75 %"
     assert rows[2]["name"] == "90 % sensitivity"
     assert (rows[2]["threshold"], rows[2]["specificity"][0]) == ("0.4", "67 %")
+
+
+def test_intervals_at_the_threshold_are_those_of_the_table(evaluation):
+    found = decide(evaluation)
+    values, row, ends = static_values(found), point_rows(found)[0], found.steps["ends"]
+    for key, name, column in (
+        ("sensitivity", "sensitivity", "sensitivity"),
+        ("specificity", "specificity", "specificity"),
+        ("ppv", "precision", "precision"),
+    ):
+        low, high = (100 * ends[name][side][found.at] for side in (0, 1))
+        assert values[f"{key}_interval"] == f"{low:.1f} to {high:.1f} %"
+        assert row[column][1] == f"{low:.0f} to {high:.0f} %"
+    json.dumps(found.steps, allow_nan=False)
 
 
 def test_the_verdict_looks_at_the_interval():

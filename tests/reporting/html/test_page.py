@@ -12,7 +12,7 @@ import pytest
 from hybridlesion.exceptions import ArtifactError, OptionError
 from hybridlesion.inference import score_table
 from hybridlesion.io import write_mask
-from hybridlesion.persistence import load_artifact
+from hybridlesion.persistence import load_artifact, save_artifact
 from hybridlesion.reporting import write_page
 
 
@@ -223,6 +223,17 @@ def test_few_cases_are_chosen_and_counted(files, tmp_path):
     assert page.n_cases == 4
     assert "4 of 60 scored lesions" in text
     assert "truth unknown" in text
+
+
+def test_baselines_in_the_model_file_are_compared(files, tmp_path):
+    pipeline = load_artifact(files.model)
+    pipeline[-1].fit_baselines(files.training)
+    save_artifact(tmp_path / "m.joblib", pipeline)
+    page = write_page(tmp_path / "m.joblib", tmp_path).path.read_text()
+    words = _plain(_section(page, "comparison"))
+    assert "Metadata alone (age, sex, site), out of fold" in words
+    assert "Logistic regression on all columns, out of fold, on the same 90 lesions" in words
+    assert "A model should also beat the CNN alone: not available" in words
 
 
 def test_scores_to_compare_with_need_the_truth(files, tmp_path):

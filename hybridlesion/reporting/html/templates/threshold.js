@@ -1,12 +1,23 @@
 (() => {
   const box = document.getElementById("decide");
   if (!box) return;
-  const { t, tp, fp, p, n, at } = JSON.parse(box.dataset.steps);
+  const { t, tp, fp, p, n, at, ends, sd } = JSON.parse(box.dataset.steps);
   const [slider, prevalence, point, list] = ["cut", "prevalence", "point", "changed-list"].map((id) => document.getElementById(id));
   const most = 40;
   const whole = (count) => count.toLocaleString("en");
   const percent = (share) => (Number.isFinite(share) ? `${(100 * share).toFixed(1)}\u00a0%` : "undefined");
   const lesions = (count, kind) => `${whole(count)} ${kind} lesion${count === 1 ? "" : "s"}`;
+
+  const range = (low, high) => (Number.isFinite(low) ? `${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)}\u00a0%` : "");
+  const measured = (name, k) => (ends[name][0][k] === null ? "" : range(ends[name][0][k], ends[name][1][k]));
+
+  // Interval of a predictive value: its log odds are those of the prevalence plus the logarithm of a likelihood ratio.
+  function predictive(value, deviation) {
+    if (deviation === null || !(value > 0 && value < 1)) return "";
+    const odds = Math.log(value / (1 - value));
+    const [low, high] = [-1.96, 1.96].map((z) => 1 / (1 + Math.exp(-(odds + z * deviation))));
+    return range(low, high);
+  }
 
   function show() {
     const k = Number(slider.value);
@@ -19,13 +30,18 @@
     const needless = (1 - share) * (1 - specificity);
     const missed = share - found;
     const spared = 1 - share - needless;
+    const [ppv, npv] = [found / (found + needless), spared / (spared + missed)];
+    const other = changed && share !== p / (p + n);
     const values = {
+      sensitivity_interval: measured("sensitivity", k), specificity_interval: measured("specificity", k),
+      ppv_interval: other ? predictive(ppv, sd[0][k]) : measured("precision", k),
+      npv_interval: other ? predictive(npv, sd[1][k]) : measured("npv", k),
       threshold: String(Number(t[k].toPrecision(4))),
       sensitivity: percent(sensitivity), specificity: percent(specificity),
       tp: whole(tp[k]), fp: whole(fp[k]), fn: whole(p - tp[k]), tn: whole(n - fp[k]),
       share: String(Number((100 * share).toPrecision(3))),
       missed: (1000 * missed).toFixed(1), referred: (1000 * (found + needless)).toFixed(0),
-      ppv: percent(found / (found + needless)), npv: percent(spared / (spared + missed)),
+      ppv: percent(ppv), npv: percent(npv),
     };
     for (const [name, words] of Object.entries(values)) box.querySelector(`[data-value="${name}"]`).textContent = words;
     slider.setAttribute("aria-valuetext", `threshold ${values.threshold}, sensitivity ${values.sensitivity}`);
