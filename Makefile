@@ -28,18 +28,18 @@ docs: $(STAMP)
 	    -c docs -d build/doctrees . build/docs
 
 # Tests of the installed wheel, without torch: PYTHON=python3.14, CONSTRAINTS=constraints-lowest.txt.
-WHEEL_TESTS = tests/metadata tests/io tests/features tests/featurizer tests/metrics \
+# WHEEL_VENV is the environment that is made, and removed before.
+WHEEL_VENV ?= build/wheel-test
+WHEEL_TESTS ?= tests/metadata tests/io tests/features tests/featurizer tests/metrics \
     tests/model tests/persistence
-wheel-test: $(STAMP)
-	rm -rf build/wheel-test
-	$(BIN)/python -m hatchling build -t wheel -d build/wheel-test
-	$(PYTHON) -m venv build/wheel-test/venv
-	build/wheel-test/venv/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --only-binary :all: $(addprefix -c ,$(CONSTRAINTS)) -r docs/slim.txt \
+WHEEL_PIP = $(WHEEL_VENV)/bin/python -m pip install --quiet --disable-pip-version-check
+wheel-test:
+	rm -rf $(WHEEL_VENV)
+	$(PYTHON) -m venv $(WHEEL_VENV)
+	$(WHEEL_PIP) --only-binary :all: $(addprefix -c ,$(CONSTRAINTS)) -r docs/slim.txt \
 	    h5py hypothesis openpyxl pillow-heif polars pydicom pytest pytest-xdist
-	build/wheel-test/venv/bin/python -m pip install --quiet --disable-pip-version-check \
-	    --no-deps build/wheel-test/*.whl
-	build/wheel-test/venv/bin/pytest -n 2 -q -W ignore::DeprecationWarning $(WHEEL_TESTS)
+	$(WHEEL_PIP) --no-deps .
+	$(WHEEL_VENV)/bin/pytest -n 2 -q -W ignore::DeprecationWarning $(WHEEL_TESTS)
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .
