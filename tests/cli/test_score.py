@@ -117,8 +117,10 @@ def test_images_without_a_record_are_scored_with_a_note(
     hybridlesion, model_file, lesions, tmp_path
 ):
     out = tmp_path / "s.csv"
+    table = pd.read_csv(lesions / "metadata.csv").iloc[18:20]
+    table.to_csv(tmp_path / "two.csv", index=False)
     sources = [lesions / "images" / f"SYN_00{number}.png" for number in (18, 19, 20)]
-    arguments = (model_file, *sources, "--metadata", _half(lesions, tmp_path))
+    arguments = (model_file, *sources, "--metadata", tmp_path / "two.csv")
     result = hybridlesion("score", *arguments, "--out", out, "--jobs", 1)
     assert result.exit_code == 0, result.output
     scores = pd.read_csv(out)
