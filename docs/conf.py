@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -69,7 +70,7 @@ include_patterns = [
     "benchmarks/RESULTS.md",
     "data/README.md",
     "pipelines/README.md",
-    "hybridlesion/**CARD.md",
+    "docs/api/**CARD.md",
 ]
 exclude_patterns = ["build", ".*"]
 default_role = "py:obj"
@@ -123,9 +124,19 @@ def _skip_metadata_routing(app, what, name, obj, skip, options):
     return True if re.fullmatch(r"set_\w+_request", name) else None
 
 
-def _link_gallery(app, docname, source):
-    """Lead links to an example, which work in the repository, to its page."""
+def _copy_cards(app):
+    """Take the cards from the package, which may be installed from a wheel."""
+    package = Path(hybridlesion.__file__).parent
+    for card in package.rglob("*CARD.md"):
+        copy = DOCS / "api" / card.relative_to(package)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(card, copy)
+
+
+def _adapt_links(app, docname, source):
+    """Lead links to examples and cards, which work in the repository, to their pages."""
     source[0] = re.sub(r"\]\(examples/(\w+)\.py\)", r"](gallery/\1.rst)", source[0])
+    source[0] = re.sub(r"([(<])[./]*hybridlesion/([\w/]+CARD)", r"\1/docs/api/\2", source[0])
 
 
 def _add_pictures(app, docname, source):
@@ -154,6 +165,7 @@ def setup(app):
     app.connect("builder-inited", lambda app: feature_pictures.write_pictures())
     app.connect("autodoc-process-docstring", _escape_attributes, priority=900)
     app.connect("autodoc-skip-member", _skip_metadata_routing)
-    app.connect("source-read", _link_gallery)
+    app.connect("builder-inited", _copy_cards)
+    app.connect("source-read", _adapt_links)
     app.connect("source-read", _add_pictures)
     app.connect("build-finished", _check_pages)

@@ -58,6 +58,15 @@ def lesions(tmp_path_factory) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="session")
+def small_demo(tmp_path_factory):
+    """The demo of twelve patients, and the steps that it announced."""
+    from hybridlesion.demo import run_demo
+
+    steps = []
+    return run_demo(tmp_path_factory.mktemp("demo"), n_patients=12, step=steps.append), steps
+
+
+@pytest.fixture(scope="session")
 def browser():
     """Headless Chromium; the test skips where it or its driver is absent."""
     if CHROMIUM is None:

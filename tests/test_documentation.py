@@ -106,6 +106,14 @@ def test_links_lead_somewhere(page):
             assert anchor in _anchors(target.read_text(encoding="utf-8")), f"{link}#{anchor}"
 
 
+def test_pages_lead_to_no_file_of_the_package_but_the_cards():
+    # The site is built without the source of the package; conf.py takes the cards from the wheel.
+    for page in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *ROOT.glob("*/*.md")]:
+        text = page.read_text(encoding="utf-8")
+        links = re.findall(r"(?:\]\(|<)[./]*(hybridlesion/[\w/.]+)", text)
+        assert [link for link in links if not re.search(r"CARD(\.md)?$", link)] == [], page
+
+
 @pytest.fixture(scope="module")
 def api():
     """Load the module that writes the pages of the API."""

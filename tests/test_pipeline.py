@@ -33,30 +33,34 @@ def pipe(memory):
     return make_hybrid_pipeline(n_splits=3, memory=memory)
 
 
+@pytest.fixture(scope="module")
+def fitted(memory, lesions):
+    """The pipeline, fitted once; no test changes it."""
+    pipe = make_hybrid_pipeline(n_splits=3, memory=memory)
+    return pipe.fit(lesions, lesions["target"])
+
+
 def test_steps(pipe):
     assert isinstance(pipe, Pipeline)
     assert list(pipe.named_steps) == ["features", "model"]
 
 
-def test_fit_and_score(pipe, lesions):
-    pipe.fit(lesions, lesions["target"])
-    probability = pipe.predict_proba(lesions)
+def test_fit_and_score(fitted, lesions):
+    probability = fitted.predict_proba(lesions)
     assert probability.shape == (len(lesions), 2)
     np.testing.assert_allclose(probability.sum(axis=1), 1)
-    assert set(pipe.predict(lesions)) <= {0, 1}
+    assert set(fitted.predict(lesions)) <= {0, 1}
 
 
-def test_inner_folds_keep_patients_together(pipe, lesions):
-    pipe.fit(lesions, lesions["target"])
-    folds = np.asarray(pipe.named_steps["model"].folds_).reshape(-1, len(lesions))
+def test_inner_folds_keep_patients_together(fitted, lesions):
+    folds = np.asarray(fitted.named_steps["model"].folds_).reshape(-1, len(lesions))
     for patient in lesions["patient_id"].unique():
         rows = (lesions["patient_id"] == patient).to_numpy()
         assert all(len(set(split[rows])) == 1 for split in folds)
 
 
-def test_clone_keeps_parameters_and_drops_the_fit(pipe, lesions):
-    pipe.fit(lesions, lesions["target"])
-    again = clone(pipe)
+def test_clone_keeps_parameters_and_drops_the_fit(fitted):
+    again = clone(fitted)
     assert again.get_params()["model__n_splits"] == 3
     assert not hasattr(again.named_steps["model"], "classes_")
 
@@ -98,22 +102,19 @@ def test_grid_search(pipe, lesions):
     assert search.best_params_["model__n_seeds"] in (1, 2)
 
 
-def test_equal_scores_in_a_new_process(pipe, lesions, tmp_path):
-    pipe.fit(lesions, lesions["target"])
+def test_equal_scores_in_a_new_process(fitted, lesions, tmp_path):
     model, table, scores = tmp_path / "m.joblib", tmp_path / "t.pkl", tmp_path / "s.npy"
-    joblib.dump(pipe, model)
+    joblib.dump(fitted, model)
     lesions.to_pickle(table)
     subprocess.run([sys.executable, "-c", SCORE, model, table, scores], check=True)
-    np.testing.assert_array_equal(np.load(scores), pipe.predict_proba(lesions))
+    np.testing.assert_array_equal(np.load(scores), fitted.predict_proba(lesions))
 
 
-def test_unseen_site_and_missing_age_are_scored(pipe, lesions):
-    pipe.fit(lesions, lesions["target"])
+def test_unseen_site_and_missing_age_are_scored(fitted, lesions):
     strange = lesions.head(3).assign(age=np.nan, sex=None, site="oral/genital")
-    assert np.isfinite(pipe.predict_proba(strange)).all()
+    assert np.isfinite(fitted.predict_proba(strange)).all()
 
 
-def test_records_need_no_target_to_be_scored(pipe, lesions):
-    pipe.fit(lesions, lesions["target"])
+def test_records_need_no_target_to_be_scored(fitted, lesions):
     bare = lesions[["image_id", "path"]].head(3)
-    assert np.isfinite(pipe.predict_proba(bare)).all()
+    assert np.isfinite(fitted.predict_proba(bare)).all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -54,3 +55,16 @@ def test_only_the_shipped_weights_exceed_one_megabyte(committed):
     large = [name for name in committed if (ROOT / name).stat().st_size > 1000 * 1024]
     assert [name for name in large if not re.search(exempt, name)] == []
     assert len(large) == 2
+
+
+def test_the_workflow_tests_the_wheel_on_every_supported_python():
+    workflow = ROOT / ".github" / "workflows" / "tests.yml"
+    if not workflow.is_file():
+        pytest.skip("not a git checkout")
+    matrix = yaml.safe_load(workflow.read_text())["jobs"]["wheel"]["strategy"]["matrix"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    supported = re.findall(r"Python :: (3\.\d+)\n", "\n".join(project["classifiers"]) + "\n")
+    assert matrix["python"] == supported
+    assert matrix["include"] == [
+        {"python": supported[0], "constraints": "constraints-lowest.txt"},
+    ]

@@ -67,13 +67,19 @@ def lesions(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def features_file(hybridlesion, lesions, tmp_path_factory) -> Path:
-    """Feature table of the lesions, made by the command."""
+def measured(hybridlesion, lesions, tmp_path_factory):
+    """Feature table of the lesions, and the result of the command that made it."""
     out = tmp_path_factory.mktemp("features") / "features.parquet"
     arguments = (lesions / "images", "--metadata", lesions / "metadata.csv", "--out", out)
     result = hybridlesion("features", *arguments, "--jobs", 1)
     assert result.exit_code == 0, result.output
-    return out
+    return out, result
+
+
+@pytest.fixture(scope="session")
+def features_file(measured) -> Path:
+    """Feature table of the lesions."""
+    return measured[0]
 
 
 @pytest.fixture(scope="session")

@@ -11,11 +11,8 @@ from hybridlesion.batch import read_features
 from hybridlesion.exceptions import OptionError
 
 
-def test_rows_failures_and_last_line(hybridlesion, lesions, tmp_path):
-    out = tmp_path / "f.parquet"
-    arguments = (lesions / "images", "--metadata", lesions / "metadata.csv", "--out", out)
-    result = hybridlesion("features", *arguments, "--jobs", 1)
-    assert result.exit_code == 0, result.output
+def test_rows_failures_and_last_line(measured):
+    out, result = measured
     table, configuration = read_features(out)
     assert len(table) == 39
     assert configuration["embedder"] == "finetuned"
@@ -27,11 +24,9 @@ def test_rows_failures_and_last_line(hybridlesion, lesions, tmp_path):
     assert errors["image_id"].tolist() == ["SYN_0007"]
 
 
-def test_leaking_columns_are_named_with_the_reason(hybridlesion, lesions, tmp_path):
-    arguments = (lesions / "images", "--metadata", lesions / "metadata.csv")
-    result = hybridlesion("features", *arguments, "--out", tmp_path / "f.parquet", "--jobs", 1)
-    assert "excluded " in result.stderr
-    assert "benign_malignant" in result.stderr
+def test_leaking_columns_are_named_with_the_reason(measured):
+    assert "excluded " in measured[1].stderr
+    assert "benign_malignant" in measured[1].stderr
 
 
 def test_images_alone(hybridlesion, lesions, tmp_path):

@@ -43,18 +43,26 @@ def test_a_folder_with_weights_scores_curves_and_a_card(network):
     assert "not a medical device" in card
 
 
-def test_its_scores_reach_a_model_that_carries_it(
-    hybridlesion, lesions, network, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    folder = tmp_path / "secret folder" / "network"
+@pytest.fixture(scope="module")
+def scored(hybridlesion, lesions, network, tmp_path_factory):
+    """A copy of the folder, and a feature table with its scores."""
+    folder = tmp_path_factory.mktemp("secret folder") / "network"
     shutil.copytree(network, folder)
-    features, model = tmp_path / "f.parquet", tmp_path / "m.joblib"
+    features = tmp_path_factory.mktemp("features") / "f.parquet"
     sources = (lesions / "images", "--metadata", lesions / "metadata.csv")
-    measured = hybridlesion(
+    result = hybridlesion(
         "features", *sources, "--out", features, "--embedder", folder, "--jobs", 1
     )
-    assert measured.exit_code == 0, measured.output
+    assert result.exit_code == 0, result.output
+    return folder, features
+
+
+def test_its_scores_reach_a_model_that_carries_it(
+    hybridlesion, lesions, scored, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (folder, features), model = scored, tmp_path / "m.joblib"
+    sources = (lesions / "images", "--metadata", lesions / "metadata.csv")
     table = pd.read_parquet(features)
     assert table["cnn__score"].between(0, 1).all()
     assert (table["qa__cnn_seen"] == 1).all()
@@ -65,21 +73,19 @@ def test_its_scores_reach_a_model_that_carries_it(
     manifest = read_manifest(model)
     assert manifest["features"]["families"]["cnn"] == 9
     assert list(manifest["files"]) == ["network.zip", "segmenter-refiner.safetensors"]
-    assert str(tmp_path) not in str(manifest)
+    assert str(folder.parent) not in str(manifest)
 
     shutil.rmtree(folder)
-    scored = hybridlesion("score", model, *sources, "--out", tmp_path / "images.csv", "--jobs", 1)
-    assert scored.exit_code == 0, scored.output
+    result = hybridlesion("score", model, *sources, "--out", tmp_path / "images.csv", "--jobs", 1)
+    assert result.exit_code == 0, result.output
     assert hybridlesion("score", model, features, "--out", tmp_path / "t.csv").exit_code == 0
     from_images, from_table = pd.read_csv(tmp_path / "images.csv"), pd.read_csv(tmp_path / "t.csv")
     np.testing.assert_allclose(from_images["score"], from_table["score"], rtol=1e-12)
 
 
-def test_scores_of_networks_that_saw_the_row_are_left_out(hybridlesion, lesions, network, tmp_path):
+def test_scores_of_networks_that_saw_the_row_are_left_out(hybridlesion, scored, tmp_path):
     features = tmp_path / "f.parquet"
-    sources = (lesions / "images", "--metadata", lesions / "metadata.csv")
-    hybridlesion("features", *sources, "--out", features, "--embedder", network, "--jobs", 1)
-    table = pd.read_parquet(features)
+    table = pd.read_parquet(scored[1])
     table.loc[:3, "qa__cnn_seen"] = 2
     table.to_parquet(features)
     arguments = ("fit", features, "--out", tmp_path / "m.joblib", "--folds", 3, "--jobs", 1)

@@ -98,17 +98,24 @@ def download(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.fixture
-def model(hybridlesion, download) -> Path:
-    """features.parquet and model.joblib of the download, without a network."""
-    source = download / "ISIC_2020"
-    table, out = download / "features.parquet", download / "model.joblib"
-    arguments = (source / "train", "--metadata", source / "train.csv", "--embedder", "none")
+@pytest.fixture(scope="session")
+def fitted(hybridlesion, tmp_path_factory) -> Path:
+    """Folder with features.parquet and model.joblib of the sample, without a network."""
+    folder = tmp_path_factory.mktemp("fitted")
+    table, out = folder / "features.parquet", folder / "model.joblib"
+    arguments = (SAMPLE / "images", "--metadata", SAMPLE / "metadata.csv", "--embedder", "none")
     done = hybridlesion("features", *arguments, "--out", table, "--jobs", 1)
     assert done.exit_code == 0, done.output
     done = hybridlesion("fit", table, "--out", out, "--folds", 2, "--jobs", 1)
     assert done.exit_code == 0, done.output
-    return out
+    return folder
+
+
+@pytest.fixture
+def model(fitted, download) -> Path:
+    """Copies of the feature table and the model in the folder of the download."""
+    shutil.copytree(fitted, download, dirs_exist_ok=True)
+    return download / "model.joblib"
 
 
 @pytest.mark.slow

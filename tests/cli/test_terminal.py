@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -80,45 +81,54 @@ def _screen(shown):
     return [line.rstrip() for line in lines if line.strip()]
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """Six images of the sample: every test starts a process that segments them."""
+    folder = tmp_path_factory.mktemp("images")
+    for path in sorted(IMAGES.iterdir())[:6]:
+        shutil.copy(path, folder)
+    return folder
+
+
 @pytest.fixture
-def command(tmp_path):
-    return ("segment", IMAGES, "--out", tmp_path / "masks", "--jobs", 1)
+def command(images, tmp_path):
+    return ("segment", images, "--out", tmp_path / "masks", "--jobs", 1)
 
 
 @pytest.mark.parametrize("color", [{}, {"NO_COLOR": "1"}], ids=["color", "no-color"])
 def test_a_bar_is_drawn_and_goes(command, tmp_path, color):
     shown, _ = _on_a_terminal(command, **color)
-    assert b"24/24" in shown
+    assert b"6/6" in shown
     assert (b"\x1b[38" in shown) == (not color)
     (line,) = _screen(shown)
-    assert line.startswith(f"wrote {tmp_path / 'masks'}: 24 masks, 0 failed, ")
+    assert line.startswith(f"wrote {tmp_path / 'masks'}: 6 masks, 0 failed, ")
 
 
 def test_logs_have_whole_lines_and_nothing_else(command):
     done = _in_a_pipe(command, FORCE_COLOR="1")
     assert b"\r" not in done.stderr + done.stdout
     assert b"\x1b" not in done.stderr + done.stdout
-    assert re.fullmatch(rb"(segmenting: \d+ of 24 .*\n)+", done.stderr)
-    assert re.fullmatch(rb"wrote .*: 24 masks, 0 failed, .* s\n", done.stdout)
+    assert re.fullmatch(rb"(segmenting: \d+ of 6 .*\n)+", done.stderr)
+    assert re.fullmatch(rb"wrote .*: 6 masks, 0 failed, .* s\n", done.stdout)
 
 
 def test_a_dumb_terminal_gets_lines(command):
     shown, _ = _on_a_terminal(command, TERM="dumb")
     assert b"\x1b" not in shown
-    assert b"segmenting: 24 of 24 (100 %)" in shown
+    assert b"segmenting: 6 of 6 (100 %)" in shown
 
 
 def test_standard_output_is_pure_json_beside_a_bar(command):
     shown, printed = _on_a_terminal((*command, "--json"), stdout_too=False)
-    assert b"24/24" in shown
+    assert b"6/6" in shown
     assert _screen(shown) == []
     result = json.loads(printed)
-    assert (result["n_rows"], result["n_failed"], result["errors_path"]) == (24, 0, None)
+    assert (result["n_rows"], result["n_failed"], result["errors_path"]) == (6, 0, None)
 
 
-def test_notes_stand_above_the_bar(tmp_path):
+def test_notes_stand_above_the_bar(images, tmp_path):
     masks = ("--masks", tmp_path / "masks", "--id-column", "x", "--embedder", "none")
-    arguments = ("features", IMAGES, "--out", tmp_path / "f.parquet", "--jobs", 1, *masks)
+    arguments = ("features", images, "--out", tmp_path / "f.parquet", "--jobs", 1, *masks)
     shown, _ = _on_a_terminal(arguments)
     first, *_, last = _screen(shown)
     assert first == "note: --id-column had no effect without a table. Name one with --metadata."
@@ -165,7 +175,7 @@ def test_an_internal_error_is_one_line_and_a_file(tmp_path):
 def test_few_characters_are_enough(command, tmp_path):
     arguments = (*command[:3], tmp_path / "m\u2192", *command[4:])
     done = _in_a_pipe(arguments, PYTHONIOENCODING="latin-1", PYTHONUTF8="1")
-    assert rb"m\u2192: 24 masks" in done.stdout
+    assert rb"m\u2192: 6 masks" in done.stdout
 
 
 def test_a_closed_pipe_ends_the_command_quietly():

@@ -59,8 +59,8 @@ def test_a_missing_network_is_told(tuned, tmp_path):
 
 
 def test_weights_of_another_network_are_refused(tiny_weights):
-    with pytest.raises(ArtifactError, match="does not fit test_resnet"):
-        load_network_state(tiny_weights.read_bytes(), "test_resnet", "tiny.safetensors")
+    with pytest.raises(ArtifactError, match="does not fit test_vit"):
+        load_network_state(tiny_weights.read_bytes(), "test_vit", "tiny.safetensors")
 
 
 def test_bytes_that_are_no_weights_are_refused():

@@ -12,7 +12,7 @@ from hybridlesion.cnn import create_network
 from hybridlesion.cnn.network import _Depthwise5, fold_norms, head_of, set_training
 
 
-@pytest.fixture(params=["test_efficientnet", "test_resnet", "test_vit"])
+@pytest.fixture(params=["test_efficientnet", "resnet10t", "test_vit"])
 def network(request):
     """A classifier with random weights and batch norms."""
     with torch.random.fork_rng():

@@ -20,8 +20,6 @@ import zlib
 import joblib
 import numpy as np
 import pytest
-from numpy._core.multiarray import _reconstruct, scalar
-from numpy._core.numeric import _frombuffer
 from sklearn.pipeline import Pipeline
 
 from hybridlesion.exceptions import ArtifactError
@@ -35,6 +33,11 @@ from hybridlesion.persistence import (
 from hybridlesion.persistence._allowlist import loads_listed
 from hybridlesion.persistence._artifact import Container, write_container
 from hybridlesion.persistence._state import CALLS, frame_from_columns, pipeline_from_steps
+
+# Where numpy keeps them depends on its version.
+_reconstruct = np.zeros(1).__reduce__()[0]
+scalar = np.float64(1).__reduce__()[0]
+_frombuffer = np.zeros(1).__reduce_ex__(5)[0]
 
 
 class _Calls:

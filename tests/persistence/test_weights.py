@@ -94,8 +94,7 @@ def test_the_refiner_that_ships_travels_too(tmp_path, monkeypatch, with_segmente
 @pytest.fixture
 def from_hub(tmp_path, monkeypatch, fitted) -> Pipeline:
     """A model with a small network of timm's, whose weights come from the hub."""
-    import torch
-
+    torch = pytest.importorskip("torch")
     create_model = import_timm().create_model
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 

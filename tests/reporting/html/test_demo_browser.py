@@ -5,15 +5,13 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from hybridlesion.demo import run_demo
-
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture(scope="session")
-def demo(browser, tmp_path_factory):
-    """One small demo; the browser comes first, so that without one nothing is drawn."""
-    return run_demo(tmp_path_factory.mktemp("demo"), n_patients=12)
+def demo(browser, request):
+    """The small demo; the browser comes first, so that without one nothing is drawn."""
+    return request.getfixturevalue("small_demo")[0]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
