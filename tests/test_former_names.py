@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 
+import numpy as np
 import pytest
 
 from hybridlesion import __version__
 from hybridlesion._former_names import _RENAMED, REMOVED_IN
+from hybridlesion.segmentation import segment_many
 
 
 @pytest.mark.parametrize(
@@ -54,6 +56,13 @@ def test_a_former_name_in_a_package_warns(package, former, current):
     assert warned[0].filename == __file__
     with pytest.raises(AttributeError, match="no attribute 'no_such_name'"):
         _ = module.no_such_name
+
+
+def test_segmenting_many_images_warns():
+    blank = np.zeros((40, 60, 3), np.uint8)
+    with pytest.warns(FutureWarning, match="segment_details for each image"):
+        found = segment_many([blank, blank])
+    assert [details.flags for details in found] == [("empty",), ("empty",)]
 
 
 def test_former_names_are_removed_after_one_release():

@@ -13,6 +13,7 @@ from hybridlesion.segmentation._segment import (
     replace_mask,
     segment,
     segment_details,
+    segment_many,
     segmenter_digest,
 )
 from hybridlesion.segmentation.refiner import STRUCTURES
@@ -30,5 +31,6 @@ __all__ = [
     "segment",
     "segment_classical",
     "segment_details",
+    "segment_many",
     "segmenter_digest",
 ]

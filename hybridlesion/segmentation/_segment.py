@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from hybridlesion._former_names import REMOVED_IN
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask
 from hybridlesion.exceptions import ImageError
@@ -126,6 +128,29 @@ def segment_details(image: np.ndarray, *, segmenter: str = "refined") -> Segment
     if check_segmenter(segmenter) == "classical":
         return segment_classical(image)
     return segment_refined(image, weights=_weights(segmenter))
+
+
+def segment_many(images: Sequence[np.ndarray], *, segmenter: str = "refined") -> list[Segmentation]:
+    """Segment the lesions of many images; deprecated, call `segment_details` for each image.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (H, W, 3), uint8
+        RGB images; sizes may differ.
+    segmenter : str, default="refined"
+        See `segment_details`.
+
+    Returns
+    -------
+    list of Segmentation
+        One per image, in order.
+    """
+    warnings.warn(
+        f"segment_many will be removed in {REMOVED_IN}; call segment_details for each image.",
+        FutureWarning,
+        stacklevel=2,
+    )
+    return [segment_details(image, segmenter=segmenter) for image in images]
 
 
 def _weights(segmenter: str) -> Path:

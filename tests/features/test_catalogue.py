@@ -51,7 +51,8 @@ def test_baseline(drawn_values):
     stored = json.loads((HERE / "baseline.json").read_text(encoding="utf-8"))
     assert list(stored) == list(drawn_values)
     for name, value in stored.items():
-        assert drawn_values[name] == pytest.approx(value, rel=1e-3, abs=1e-3), name
+        # With the lowest versions of the dependencies, one feature differs by 0.2 %.
+        assert drawn_values[name] == pytest.approx(value, rel=3e-3, abs=1e-3), name
 
 
 def test_page_is_current():
