@@ -16,7 +16,6 @@ from fastapi import HTTPException, UploadFile
 from pydantic import BaseModel, Field
 
 from hybridlesion._sanitize import printable
-from hybridlesion.batch import check_data, describe_columns
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.io import is_table_name
 from hybridlesion.metadata import Role, write_mapping
@@ -145,6 +144,9 @@ class DataSet:
         given = {name: value or None for name, value in words.items()}
         given["labels_from_folders"] = options.labels_from_folders
         mapping, tables = self.folder / "mapping.toml", list(self.tables.values())
+        # Imported here so that the page appears before the libraries that measure are there.
+        from hybridlesion.batch import check_data, describe_columns
+
         with self._lock:
             try:
                 found = check_data(self.archive, tables, **given)
