@@ -202,15 +202,15 @@ def test_what_a_page_loads_from_other_hosts_is_found(offline):
 def test_every_card_of_fitted_files_is_linked():
     page = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")
     cards = list((ROOT / "hybridlesion").rglob("*CARD.md"))
-    assert len(cards) == 3
+    assert len(cards) == 4
     for card in cards:
         assert f"](../{card.relative_to(ROOT).as_posix()})" in page
     fitted = [ROOT / "hybridlesion" / "features" / "perception.json"]
-    for suffix in ("safetensors", "onnx", "zip"):
+    for suffix in ("joblib", "safetensors", "onnx", "zip"):
         fitted += (ROOT / "hybridlesion").rglob(f"*.{suffix}")
     # Graphs of docs/make_graphs.py hold no weights: these are supplied when they are loaded.
     fitted = [path for path in fitted if b"supplied" not in path.read_bytes()]
-    assert len(fitted) == 4
+    assert len(fitted) == 5
     assert [path.name for path in fitted if f"`{path.name}`" not in page] == []
 
 

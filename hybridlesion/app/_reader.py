@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,7 +20,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.app._gallery import embed_images
 from hybridlesion.app._layers import LAYERS, paint_layer
 from hybridlesion.cnn import CLASSES
-from hybridlesion.exceptions import ImageError, OptionError
+from hybridlesion.exceptions import ArtifactError, ImageError, OptionError
 from hybridlesion.explain import column_label, value_words
 from hybridlesion.features.scores import POINTS, load_scales
 from hybridlesion.featurizer import (
@@ -31,6 +32,7 @@ from hybridlesion.featurizer import (
     read_segmented,
 )
 from hybridlesion.inference import (
+    REFERENCE_MODEL,
     LesionAnswer,
     MeasuredImage,
     measure_image,
@@ -39,6 +41,7 @@ from hybridlesion.inference import (
 )
 from hybridlesion.io import image_id_from_path, image_size
 from hybridlesion.model import patient_context
+from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import enlarge_mask, flag_words, replace_mask
 
@@ -46,10 +49,17 @@ MAX_PIXELS = 100_000_000
 """Most pixels of a photograph, above any camera in use."""
 
 NO_MODEL = (
-    "No model was given, so only the network that ships with hybridlesion answers. Its score is "
+    "There is no model, so only the network that ships with hybridlesion answers. Its score is "
     "not calibrated for any clinic, has no threshold, and ignores age, sex and site."
 )
-"""Notice that is shown when no model was given."""
+"""Notice that is shown without a model."""
+
+REFERENCE = (
+    "The reference model that ships with hybridlesion answers. Its threshold and probabilities "
+    "are those of its training images, {share:.0%} of which are malignant; evaluate and "
+    "recalibrate it on lesions of your clinic, or give a model of your own."
+)
+"""Notice that is shown with the reference model."""
 
 _LONG_SIDE = 2048  # pixels at which outlines are traced
 _LEAST_AREA = 16  # pixels at the scale of the analysis
@@ -148,6 +158,8 @@ class LesionReader:
     training : mapping, default=None
         Description of the training data from the manifest. If None, training images are not
         detected.
+    notice : str, default=None
+        Text that is shown above the answers. If None, it is `NO_MODEL` without a model.
 
     Raises
     ------
@@ -166,9 +178,12 @@ class LesionReader:
         *,
         name: str = "no model",
         training: Mapping[str, object] | None = None,
+        notice: str | None = None,
     ):
         self.name, self.training, self.model = name, training or {}, model
+        self.notice = notice
         if model is None:
+            self.notice = notice or NO_MODEL
             featurizer = LesionFeaturizer(FINETUNED, device="cpu")
             featurizer.fit(pd.DataFrame({"image_id": ["a"], "path": ["a"]}))
             self.model = Pipeline([("features", featurizer), ("model", "passthrough")])
@@ -181,6 +196,27 @@ class LesionReader:
             )
         self.featurizer.check_version()
         self.uses_context = self.has_model and uses_context(self.classifier)
+
+    @classmethod
+    def reference(cls) -> LesionReader:
+        """Make a reader of the reference model that ships.
+
+        Returns
+        -------
+        LesionReader
+            Reader of the reference model or, if the installed versions of the libraries cannot
+            load it, of the network alone.
+        """
+        try:
+            # The scores of 16 rows are compared if versions differ, so warnings are not needed.
+            with warnings.catch_warnings(action="ignore"):
+                model = load_artifact(REFERENCE_MODEL)
+        except ArtifactError:
+            return cls()
+        share = float(split_steps(model)[1].target_.mean())
+        training = read_manifest(REFERENCE_MODEL).get("training")
+        notice = REFERENCE.format(share=share)
+        return cls(model, name="reference model", training=training, notice=notice)
 
     def warm_up(self) -> None:
         """Load the networks by reading a drawn lesion, so that the first photograph is quick."""
@@ -196,13 +232,14 @@ class LesionReader:
         Returns
         -------
         dict
-            ``name``, ``notice`` (about a missing model, or None), ``threshold``,
-            ``uses_metadata`` and ``uses_context``.
+            ``name``, ``has_model``, ``notice`` (or None), ``threshold``, ``uses_metadata`` and
+            ``uses_context``.
         """
         names = getattr(self.classifier, "feature_names_in_", ())
         return {
             "name": self.name,
-            "notice": None if self.has_model else NO_MODEL,
+            "has_model": self.has_model,
+            "notice": self.notice,
             "threshold": float(self.classifier.threshold_) if self.has_model else None,
             "uses_metadata": any(str(name).startswith("meta__") for name in names),
             "uses_context": self.uses_context,

@@ -15,7 +15,7 @@ from hybridlesion.cli._options import flag, option
 if TYPE_CHECKING:
     from hybridlesion.app import LesionReader
 
-_MODEL = "Model file from `hybridlesion fit`. Without one, only the network that ships answers."
+_MODEL = "Model file from `hybridlesion fit`; default: the reference model that ships."
 _PORT = "Port on 127.0.0.1; 0 takes a free one."
 _GALLERY = "Folder, table of paths or feature table of cases to compare with."
 _METADATA = "Table with image_id and diagnosis of the gallery; repeat to join."
@@ -37,12 +37,12 @@ def web_app(
     """
     from hybridlesion.app import serve
 
-    def network() -> LesionReader:
+    def reference() -> LesionReader:
         from hybridlesion.app import LesionReader
 
-        return LesionReader()
+        return LesionReader.reference()
 
-    reader: LesionReader | Callable[[], LesionReader] = network
+    reader: LesionReader | Callable[[], LesionReader] = reference
     if model is not None:
         from hybridlesion.app import LesionReader
         from hybridlesion.persistence import load_artifact, read_key, read_manifest

@@ -3,6 +3,7 @@
 from hybridlesion.inference._inputs import join_metadata
 from hybridlesion.inference._score import score_inputs, score_records
 from hybridlesion.inference._score_image import (
+    REFERENCE_MODEL,
     LesionAnswer,
     MeasuredImage,
     SimilarScores,
@@ -12,6 +13,7 @@ from hybridlesion.inference._score_image import (
 from hybridlesion.inference._score_table import score_table, threshold_in_use, uses_context
 
 __all__ = [
+    "REFERENCE_MODEL",
     "LesionAnswer",
     "MeasuredImage",
     "SimilarScores",

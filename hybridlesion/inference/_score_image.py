@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,9 @@ from hybridlesion.metadata import normalise_image_id, normalise_records
 from hybridlesion.metrics import wilson
 from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import Segmentation, flag_words, replace_mask, segment_details
+
+REFERENCE_MODEL = Path(__file__).with_name("reference.joblib")
+"""Model file that ships, fitted on public data sets; see ``REFERENCE_CARD.md`` beside it."""
 
 _NETWORK = {
     0: "from the whole network, which was not trained on this lesion",

@@ -179,6 +179,7 @@ def test_everything_works_with_the_keyboard(open_page):
     page.keyboard.press("Delete")
     assert page.inner_text("#name") == "b.png"
     assert page.locator("#list [role=option]").count() == 2
+    page.wait_for_load_state("networkidle")
     page.focus("#picture")
     whole = page.get_attribute("#picture", "viewBox")
     page.keyboard.press("+")

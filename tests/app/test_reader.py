@@ -11,7 +11,7 @@ import pytest
 from hybridlesion._optional_imports import cv2
 from hybridlesion.app import LesionReader
 from hybridlesion.app import _reader as reader_module
-from hybridlesion.exceptions import ImageError, OptionError
+from hybridlesion.exceptions import ArtifactError, ImageError, OptionError
 from hybridlesion.inference import score_image
 from hybridlesion.model import HybridLesionClassifier
 
@@ -109,6 +109,30 @@ def test_without_a_model_the_network_answers(lesion, tmp_path):
     assert 0 < answer["score"] < 1
     assert answer["threshold"] is None
     assert "not calibrated" in network.facts()["notice"]
+
+
+def test_the_reference_model_answers_without_a_model(lesion, tmp_path):
+    (tmp_path / "stored").write_bytes(lesion)
+    reference = LesionReader.reference()
+    facts = reference.facts()
+    assert facts["has_model"]
+    assert "reference model that ships" in facts["notice"]
+    photograph = reference.read(tmp_path / "stored", "a.png")
+    answer = reference.answer(photograph, age=80, sex="male")
+    assert 0 < answer["score"] < 1
+    assert answer["threshold"] == facts["threshold"]
+    assert len(answer["reasons"]) == 3
+    assert answer["diagnoses"]["melanoma"] > 0
+
+
+def test_a_reference_model_that_cannot_be_loaded_leaves_the_network(monkeypatch):
+    def refuse(path):
+        raise ArtifactError(f"{path} scores differently")
+
+    monkeypatch.setattr(reader_module, "load_artifact", refuse)
+    facts = LesionReader.reference().facts()
+    assert not facts["has_model"]
+    assert "not calibrated" in facts["notice"]
 
 
 def test_a_model_of_tables_is_refused():

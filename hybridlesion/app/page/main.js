@@ -135,7 +135,7 @@ $("same-patient").addEventListener("click", async () => {
 
 async function start() {
   model = await get("/model");
-  $("model").textContent = model.notice ? "No model" : model.name;
+  $("model").textContent = model.has_model ? model.name : "No model";
   $("notice").textContent = model.notice ?? "";
   $("notice").hidden = !model.notice;
   $("version").textContent = `hybridlesion ${model.version}`;
@@ -144,9 +144,9 @@ async function start() {
   }
   if (!model.uses_metadata) {
     for (const name of ["age", "sex", "site"]) $(name).disabled = true;
-    $("person-note").textContent = model.notice ? "The network does not use them." : "This model does not use them.";
+    $("person-note").textContent = model.has_model ? "This model does not use them." : "The network does not use them.";
   }
-  if (model.notice) $("answer-title").textContent = "Score of the network";
+  if (!model.has_model) $("answer-title").textContent = "Score of the network";
   await list.restore();
 }
 
