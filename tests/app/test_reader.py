@@ -121,7 +121,7 @@ def test_the_reference_model_answers_without_a_model(lesion, tmp_path):
     answer = reference.answer(photograph, age=80, sex="male")
     assert 0 < answer["score"] < 1
     assert answer["threshold"] == facts["threshold"]
-    assert len(answer["reasons"]) == 3
+    assert answer["reasons"]
     assert sum(answer["diagnoses"].values()) == pytest.approx(1, abs=1e-3)
 
 
