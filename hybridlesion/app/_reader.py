@@ -56,7 +56,7 @@ NO_MODEL = (
 
 REFERENCE = (
     "The reference model that ships with hybridlesion answers. Its threshold and probabilities "
-    "are those of its training images, {share:.0%} of which are malignant; evaluate and "
+    "are those of its training images, {share} of which are malignant; evaluate and "
     "recalibrate it on lesions of your clinic, or give a model of your own."
 )
 """Notice that is shown with the reference model."""
@@ -213,10 +213,10 @@ class LesionReader:
                 model = load_artifact(REFERENCE_MODEL)
         except ArtifactError:
             return cls()
-        share = float(split_steps(model)[1].target_.mean())
+        share = f"{100 * split_steps(model)[1].target_.mean():.0f} %"
         training = read_manifest(REFERENCE_MODEL).get("training")
         notice = REFERENCE.format(share=share)
-        return cls(model, name="reference model", training=training, notice=notice)
+        return cls(model, name="the reference model", training=training, notice=notice)
 
     def warm_up(self) -> None:
         """Load the networks by reading a drawn lesion, so that the first photograph is quick."""

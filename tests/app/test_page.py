@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import json
+import re
 import threading
 import time
 
@@ -101,6 +102,7 @@ def test_dropped_photographs_are_read_and_their_names_are_text(open_page):
     assert page.inner_text("#name") == HOSTILE
     assert page.locator("#list [role=option]").count() == 2
     assert "%" in page.inner_text("#score")
+    assert re.fullmatch(r"[\d.]+ % to [\d.]+ %", page.inner_text("#range").replace("\u00a0", " "))
     assert "threshold for 90" in page.inner_text("#verdict")
     assert "of nevi.joblib" in page.inner_text("#verdict")
     assert page.locator("#reasons li").count() == 2  # the age is unknown

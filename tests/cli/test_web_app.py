@@ -36,7 +36,7 @@ def test_the_app_serves_until_it_is_interrupted(tmp_path):
         address = process.stdout.readline().split()[1]
         assert address.startswith("http://127.0.0.1:")
         assert "<title>hybridlesion</title>" in _get(address)
-        assert '"name":"reference model"' in _get(f"{address}model")
+        assert '"name":"the reference model"' in _get(f"{address}model")
         assert [path.name[:17] for path in tmp_path.iterdir()] == ["hybridlesion-app-"]
     finally:
         process.send_signal(signal.SIGINT)

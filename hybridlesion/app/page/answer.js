@@ -88,8 +88,9 @@ export function showAnswer({ answer, person, corrected }, model, peek) {
   $("score").replaceChildren(number, element("small", {}, unit));
   $("verdict").replaceChildren(...verdict(answer, model));
   const { similar } = answer;
+  $("range").textContent = similar ? `${percent(similar.low)} to ${percent(similar.high)}` : "";
   $("similar").textContent = similar
-    ? `Of the ${similar.n} training lesions with the most similar scores, ${similar.n_malignant} were malignant (95 % interval of their share: ${percent(similar.low)} to ${percent(similar.high)}).`
+    ? `Interval: of the ${similar.n} training lesions with the most similar scores, ${similar.n_malignant} were malignant; the 95 % interval of this share is shown.`
     : "";
   drawGauge(answer);
   for (const name of ["age", "sex", "site", "patient_id"]) {
