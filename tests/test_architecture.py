@@ -103,6 +103,18 @@ def _imported_packages(path: Path) -> set[str]:
     return packages
 
 
+def test_the_drawing_has_every_package_above_those_that_it_imports():
+    drawing = (PACKAGE.parent / "docs" / "house.svg").read_text(encoding="utf-8")
+    found = re.findall(r'y="([\d.]+)"[^>]*font-weight="600"[^>]*>(\w+)</text>', drawing)
+    height = {name: float(y) for y, name in found}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert set(height) == packages | {"demo", "pipeline", "model_selection"}
+    for path in MODULES:
+        here = _package(path)
+        for package in _imported_packages(path) & set(height) if here in height else ():
+            assert height[package] >= height[here], f"{here} imports {package}"
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_come_from_lower_layers_or_the_same_folder(path):
     here = _package(path)
