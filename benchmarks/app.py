@@ -67,7 +67,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=120)
     parser.add_argument("--clients", type=int, default=8)
     options = parser.parse_args()
-    reader = LesionReader(load_artifact(options.model) if options.model else None)
+    model = options.model
+    reader = LesionReader(load_artifact(model)) if model else LesionReader.reference()
     process, address, seconds = start([options.model] if options.model else [])
     print(f"answers {seconds:.1f} s after its start")
     with tempfile.TemporaryDirectory() as folder:
