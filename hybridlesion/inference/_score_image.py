@@ -34,7 +34,7 @@ from hybridlesion.pipeline import split_steps
 from hybridlesion.segmentation import Segmentation, flag_words, replace_mask, segment_details
 
 REFERENCE_MODEL = Path(__file__).with_name("reference.joblib")
-"""Model file that ships, fitted on public data sets; see ``REFERENCE_CARD.md`` beside it."""
+"""Model file that ships, fitted on public data sets; ``REFERENCE_CARD.md`` describes it."""
 
 _NETWORK = {
     0: "from the whole network, which was not trained on this lesion",

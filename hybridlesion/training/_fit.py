@@ -69,7 +69,7 @@ class TrainedModel:
     sources : SourceValidation, default=None
         Leave-one-source-out results, if sources were named.
     baselines : DataFrame of shape (b, 7), default=None
-        Out-of-fold AUC beside that of simple models in the same folds: ``baseline`` (see
+        Out-of-fold AUC, and that of simple models in the same folds: ``baseline`` (see
         `HybridLesionClassifier.fit_baselines`), ``n_rows`` that both score, ``auc``,
         ``auc_baseline`` and their paired ``difference`` with its 95 % interval ``low, high``.
     """
