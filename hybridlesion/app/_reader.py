@@ -181,9 +181,8 @@ class LesionReader:
         notice: str | None = None,
     ):
         self.name, self.training, self.model = name, training or {}, model
-        self.notice = notice
+        self.notice = NO_MODEL if model is None and notice is None else notice
         if model is None:
-            self.notice = notice or NO_MODEL
             featurizer = LesionFeaturizer(FINETUNED, device="cpu")
             featurizer.fit(pd.DataFrame({"image_id": ["a"], "path": ["a"]}))
             self.model = Pipeline([("features", featurizer), ("model", "passthrough")])
@@ -205,16 +204,16 @@ class LesionReader:
         -------
         LesionReader
             Reader of the reference model or, if the installed versions of the libraries cannot
-            load it, of the network alone.
+            load it, of the network alone, with the reason in its notice.
         """
         try:
             # The scores of 16 rows are compared if versions differ, so warnings are not needed.
             with warnings.catch_warnings(action="ignore"):
                 model = load_artifact(REFERENCE_MODEL)
-        except ArtifactError:
-            return cls()
-        share = f"{100 * split_steps(model)[1].target_.mean():.0f} %"
-        training = read_manifest(REFERENCE_MODEL).get("training")
+        except ArtifactError as error:
+            return cls(notice=f"{NO_MODEL} The reference model cannot be loaded: {error}")
+        training = read_manifest(REFERENCE_MODEL)["training"]
+        share = f"{100 * training['n_positive'] / training['n_rows']:.0f} %"
         notice = REFERENCE.format(share=share)
         return cls(model, name="the reference model", training=training, notice=notice)
 

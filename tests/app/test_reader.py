@@ -133,6 +133,7 @@ def test_a_reference_model_that_cannot_be_loaded_leaves_the_network(monkeypatch)
     facts = LesionReader.reference().facts()
     assert not facts["has_model"]
     assert "not calibrated" in facts["notice"]
+    assert "scores differently" in facts["notice"]
 
 
 def test_a_model_of_tables_is_refused():

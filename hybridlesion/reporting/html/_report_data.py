@@ -259,16 +259,15 @@ def compare_baselines(classifier: BaseEstimator) -> list[Comparison]:
     """
     scores = getattr(classifier, "oof_baselines_", None)
     found = []
-    for key, name in _BASELINES.items() if scores is not None else ():
-        rows = scores[key].notna().to_numpy() if key in scores else np.zeros(0, dtype=bool)
-        y = np.asarray(classifier.target_, dtype=int)[rows] if rows.any() else rows
+    for key, column in () if scores is None else scores.items():
+        rows = column.notna().to_numpy()
+        y = np.asarray(classifier.target_, dtype=int)[rows]
         if len(np.unique(y)) < 2:
             continue
-        score, groups = np.asarray(classifier.oof_score_)[rows], classifier.groups_[rows]
-        against = scores[key].to_numpy()[rows]
+        score, against = np.asarray(classifier.oof_score_)[rows], column.to_numpy()[rows]
         # Fewer draws than for other scores: intervals use only their standard deviation.
-        table = compare_scores(y, score, against, groups=groups, n_bootstrap=200)
-        found.append(Comparison(f"{name}, out of fold", y, score, against, table))
+        table = compare_scores(y, score, against, groups=classifier.groups_[rows], n_bootstrap=200)
+        found.append(Comparison(f"{_BASELINES[key]}, out of fold", y, score, against, table))
     return found
 
 
