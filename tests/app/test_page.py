@@ -90,7 +90,8 @@ def _changed(page, work):
     with page.expect_response(lambda answer: answer.request.method in ("PUT", "DELETE")) as found:
         work()
     assert found.value.ok
-    page.wait_for_selector("#busy", state="hidden")
+    # The browser has the answer before the page shows it.
+    page.wait_for_selector("#answer[aria-busy=false]")
     return before, page.inner_text("#list [aria-selected=true] b")
 
 

@@ -23,6 +23,7 @@ async function change(id, path, options, words) {
   latest += 1;
   const own = latest;
   fail("");
+  $("answer").ariaBusy = "true";
   if (words) viewer.busy(words);
   try {
     const lesion = await get(`${address(id)}${path}`, options);
@@ -32,7 +33,9 @@ async function change(id, path, options, words) {
     fail(error.message);
     if (current?.lesion) viewer.show(current.lesion);
   }
-  if (words && own === latest) viewer.layers();
+  if (own !== latest) return;
+  $("answer").ariaBusy = "false";
+  if (words) viewer.layers();
 }
 
 // Other lesions of a patient, whose scores changed with those of one.
