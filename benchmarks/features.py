@@ -26,9 +26,8 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd, cut_out
 from hybridlesion.features.asymmetry import asymmetry
 from hybridlesion.features.border import border, cutoff, pigment_edge
-from hybridlesion.features.color import color
+from hybridlesion.features.color import color, skin_tone
 from hybridlesion.features.dimension import dimension
-from hybridlesion.features.skin import skin_tone
 from hybridlesion.features.structure import structure
 from hybridlesion.features.texture import (
     DIRECTIONS,

@@ -30,7 +30,7 @@ from hybridlesion.cnn import (
 from hybridlesion.metrics import roc_auc
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
 from hybridlesion.training._finetune_folds import FoldWork
-from hybridlesion.training._image_store import ImageStore
+from hybridlesion.training._image_training import ImageStore
 
 VARIANTS = {
     "the recipe": {},

@@ -41,7 +41,7 @@ from hybridlesion.cnn import (
 from hybridlesion.io import list_images
 from hybridlesion.leakage import cluster_near_duplicates, crop_hashes
 from hybridlesion.model_selection import connected_groups, grouped_folds
-from hybridlesion.training._image_store import read_store
+from hybridlesion.training._image_training import read_store
 
 BACKBONE = "tf_efficientnet_lite0"
 BATCH, RATE, MOMENTUM, DECAY, SMOOTHING = 128, 0.05, 0.9, 2e-5, 0.1

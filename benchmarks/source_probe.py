@@ -24,7 +24,7 @@ from sklearn.preprocessing import StandardScaler
 from hybridlesion.cnn import SCORED_VIEWS, Finetuned, name_classes
 from hybridlesion.cnn.dataset import scored_view
 from hybridlesion.metrics import evaluate
-from hybridlesion.training._image_store import ImageStore
+from hybridlesion.training._image_training import ImageStore
 
 
 def main() -> None:

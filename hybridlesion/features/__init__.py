@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from hybridlesion.features._abcd import abcd
-from hybridlesion.features._catalogue import (
+from hybridlesion.features._abcd import (
     FAMILIES,
     FEATURES,
     INVARIANCES,
     Feature,
+    abcd,
     catalogue_page,
     catalogue_table,
     catalogue_text,

@@ -1,7 +1,6 @@
 """Scoring of new images or feature tables with a fitted model."""
 
-from hybridlesion.inference._inputs import join_metadata
-from hybridlesion.inference._score import score_inputs, score_records
+from hybridlesion.inference._score import join_metadata, score_inputs, score_records
 from hybridlesion.inference._score_image import (
     REFERENCE_MODEL,
     LesionAnswer,

@@ -18,9 +18,9 @@ from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.explain import family_shares, reason_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, check_measurable, read_segmented
-from hybridlesion.inference._applicability import applicability_columns
 from hybridlesion.inference._score_table import (
     align_table,
+    applicability_columns,
     record_columns,
     score_rows,
     uses_context,

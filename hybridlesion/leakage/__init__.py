@@ -1,7 +1,6 @@
 """Leakage: near-duplicates, training membership, acquisition, and audits of splits and targets."""
 
 from hybridlesion._former_names import look_up
-from hybridlesion.leakage.acquisition import acquisition_facts, find_acquisition_leaks
 from hybridlesion.leakage.audit import GROUP_KEYS, Finding, LeakAudit, Severity, find_split_groups
 from hybridlesion.leakage.near_duplicates import (
     HASH_BYTES,
@@ -16,6 +15,8 @@ from hybridlesion.leakage.near_duplicates import (
     read_hashes,
 )
 from hybridlesion.leakage.targets import (
+    acquisition_facts,
+    find_acquisition_leaks,
     find_constant_columns,
     find_named_leaks,
     find_suspicious_columns,

@@ -13,7 +13,6 @@ from hybridlesion import metrics
 from hybridlesion._validation import as_pandas
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.exceptions import TableError
-from hybridlesion.model._baselines import score_baselines
 from hybridlesion.model._columns import ColumnEncoder, is_feature_table, leading_score
 from hybridlesion.model._ensemble import (
     FoldEnsemble,
@@ -22,7 +21,7 @@ from hybridlesion.model._ensemble import (
     spread_probability,
     sum_sources,
 )
-from hybridlesion.model._fold_model import metadata_columns
+from hybridlesion.model._fold_model import metadata_columns, score_baselines
 from hybridlesion.model._groups import (
     SENSITIVITY,
     check_folds,

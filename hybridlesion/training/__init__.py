@@ -4,7 +4,7 @@ from hybridlesion.leakage import Finding, LeakAudit, Severity
 from hybridlesion.leakage import membership_warning as note_seen  # noqa: F401, former name
 from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, describe_training, fit_tables
-from hybridlesion.training._image_store import LesionDataset
+from hybridlesion.training._image_training import LesionDataset
 from hybridlesion.training._refiner import RefinerTraining, train_refiner
 from hybridlesion.training._sources import SourceValidation, leave_one_source_out
 from hybridlesion.training._training_rows import keep_measured, known_metadata

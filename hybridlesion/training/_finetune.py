@@ -27,8 +27,8 @@ from hybridlesion.training._finetune_results import (
     write_results,
     write_whole,
 )
-from hybridlesion.training._image_store import LONG_SIDE, read_store
 from hybridlesion.training._image_training import (
+    LONG_SIDE,
     EpochLog,
     Progress,
     as_paths,
@@ -38,6 +38,7 @@ from hybridlesion.training._image_training import (
     group_images,
     open_run_dir,
     read_facts,
+    read_store,
 )
 
 

@@ -15,8 +15,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import count_jobs, map_unordered
 from hybridlesion.cnn import Examples, FinetuneRecipe
-from hybridlesion.training._image_store import ImageStore
-from hybridlesion.training._image_training import EpochLog, Progress, write_file
+from hybridlesion.training._image_training import EpochLog, ImageStore, Progress, write_file
 
 # Minimum number of seconds between two updates from the same training.
 _SECONDS = 2.0

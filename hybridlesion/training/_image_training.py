@@ -1,4 +1,4 @@
-"""Shared parts of network training: reading and grouping images, and run directories."""
+"""Shared parts of network training: reading and storing images, and run directories."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,19 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion._optional_imports import cv2
+from hybridlesion._validation import check_number
 from hybridlesion.batch import count_jobs, map_unordered
+from hybridlesion.cnn import SCORED_VIEWS, FinetuneRecipe, allowed_classes
+from hybridlesion.cnn.dataset import draw_view, read_copy, scored_view
+from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
 from hybridlesion.featurizer import Failure
-from hybridlesion.leakage import cluster_near_duplicates, crop_hashes, perceptual_hash
-from hybridlesion.metadata import normalise_ids, normalise_image_id, read_table
+from hybridlesion.leakage import HASH_BYTES, cluster_near_duplicates, crop_hashes, perceptual_hash
+from hybridlesion.metadata import normalise_ids, normalise_image_id, normalise_records, read_table
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
+from hybridlesion.segmentation import segment
+from hybridlesion.segmentation.refiner import read_unsquashed
 
 _ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
 _BONDS = ("patient_id", "lesion_id")
@@ -323,3 +331,278 @@ def open_run_dir(folder: Path, settings: Mapping[str, object], *, restart: bool)
             f"{folder} contains a run with another {' and '.join(changed)}. Pass the same settings "
             "to resume it, choose another `out`, or pass `restart` to start over."
         )
+
+
+# Longest side of a copy in pixels; views of up to this size are cut from the copies.
+LONG_SIDE = 256
+
+# Number of images between saves; an interrupted call continues after the last save.
+_IMAGES_BETWEEN_NOTES = 500
+
+_PIXELS, _FACTS, _FAILURES = "images.u8", "images.npz", "images.failures.csv"
+
+
+@dataclass(frozen=True)
+class ImageStore:
+    """Small copies of many images.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (bytes,), uint8
+        Pixels of all images, memory-mapped from disk.
+    places : ndarray of shape (n, 3), int
+        First byte, height and width of each image; 0 for images that could not be read.
+    boxes : ndarray of shape (n, 4), int
+        Left, top, width and height of the lesion; 0 if no lesion was found.
+    hashes : ndarray of shape (n, 32), uint8
+        Perceptual hashes of the images.
+    failures : list of Failure
+        Failures, in record order.
+    """
+
+    pixels: np.ndarray
+    places: np.ndarray
+    boxes: np.ndarray
+    hashes: np.ndarray
+    failures: list[Failure]
+
+    @classmethod
+    def open(cls, folder: Path) -> ImageStore:
+        """Open a store written by `read_store`.
+
+        Parameters
+        ----------
+        folder : Path
+            Run directory.
+
+        Returns
+        -------
+        ImageStore
+            Stored images.
+        """
+        table = pd.read_csv(folder / _FAILURES, dtype=str)
+        with np.load(folder / _FACTS) as facts:
+            return cls(
+                pixels=np.memmap(folder / _PIXELS, np.uint8, "r"),
+                failures=[Failure(*row) for row in table.to_numpy()],
+                **facts,
+            )
+
+    def images(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Iterate over stored images.
+
+        Parameters
+        ----------
+        rows : ndarray of int
+            Row numbers.
+
+        Yields
+        ------
+        ndarray of shape (height, width, 3), uint8
+            RGB image.
+        """
+        for place in self.places[rows]:
+            yield read_copy(self.pixels, place)
+
+
+def read_store(
+    records: pd.DataFrame, folder: Path, *, n_jobs: int = 1, progress: Progress | None = None
+) -> ImageStore:
+    """Read every image once and store a small copy.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records with columns image_id, path and aspect.
+    folder : Path
+        Run directory, in which an interrupted call is resumed.
+    n_jobs : int, default=1
+        Number of processes; -1 means using all cores.
+    progress : callable, default=None
+        Called as ``progress(done, failed, total)``.
+
+    Returns
+    -------
+    ImageStore
+        Stored images.
+
+    Raises
+    ------
+    HybridLesionError
+        If no image can be read.
+    """
+    # The table of failures is written last.
+    if (folder / _FAILURES).is_file():
+        return ImageStore.open(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    shapes = {"places": (3, np.int64), "boxes": (4, np.int64), "hashes": (HASH_BYTES, np.uint8)}
+    facts = {name: np.zeros((len(records), n), kind) for name, (n, kind) in shapes.items()}
+    if (folder / _FACTS).is_file():
+        with np.load(folder / _FACTS) as saved:
+            facts = dict(saved)
+        # Read the last image again, so that the call succeeds even if no other image can be read.
+        facts["places"][facts["places"][:, 0].argmax()] = 0
+    places = facts["places"]
+    rest = np.flatnonzero(places[:, 1] == 0)
+    with (folder / _PIXELS).open("ab") as file:
+        file.truncate(int((places[:, 0] + 3 * places[:, 1] * places[:, 2]).max()))
+        file.seek(0, os.SEEK_END)
+
+        def keep(position: int, answer: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+            row = rest[position]
+            image, facts["boxes"][row], facts["hashes"][row] = answer
+            places[row] = file.tell(), *image.shape[:2]
+            file.write(image.tobytes())
+            if np.count_nonzero(places[:, 1]) % _IMAGES_BETWEEN_NOTES == 0:
+                file.flush()
+                _save(folder / _FACTS, facts)
+
+        pending = records.iloc[rest][["image_id", "path", "aspect"]]
+        failures = read_images(_read_small, pending, keep, n_jobs=n_jobs, progress=progress)
+    _save(folder / _FACTS, facts)
+    table = pd.DataFrame(failures, columns=["image_id", "path", "stage", "reason"])
+    write_file(folder / _FAILURES, table.to_csv(index=False))
+    return ImageStore.open(folder)
+
+
+def _save(path: Path, facts: dict[str, np.ndarray]) -> None:
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **facts)
+
+
+def _read_small(record: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    image = read_unsquashed(record["path"], record["aspect"])
+    box = np.array(cv2.boundingRect(segment(image).view(np.uint8)))
+    scale = min(1.0, LONG_SIDE / max(image.shape[:2]))
+    small = image
+    if scale < 1:
+        size = [max(1, round(scale * side)) for side in image.shape[1::-1]]
+        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+        start = np.floor(scale * box[:2])
+        end = np.minimum(np.ceil(scale * (box[:2] + box[2:])), size)
+        box = np.concatenate([start, end - start]) * (box[2] > 0)
+    return small, box.astype(int), perceptual_hash(image)
+
+
+class LesionDataset:
+    """Map-style dataset of views and labels for ``torch.utils.data.DataLoader``.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records with ``path``, ``image_id`` and ``target`` or ``diagnosis``, as returned by
+        `hybridlesion.read_records`. For squashed photographs, an optional column ``aspect`` gives
+        the original ratio of width to height.
+    cache : str or path-like
+        Folder for small copies of the images and the bounding boxes of the lesions, which are
+        only computed once.
+    size : int, default=160
+        Side of the views, at most 256 pixels.
+    recipe : FinetuneRecipe, default=None
+        Strength of the random augmentation, as in `finetune`. If None, views are not augmented, as
+        in scoring.
+    seed : int, default=0
+        Seed of the random views, which differ between epochs and rows.
+    n_jobs : int, default=1
+        Number of processes that read the images; -1 means using all cores.
+
+    Attributes
+    ----------
+    records : DataFrame of shape (len(self), columns)
+        Records whose images could be read, in order.
+    allowed : ndarray of shape (len(self), 8), bool
+        Classes that are compatible with each label; all classes if nothing is known.
+    failures : list of Failure
+        Images that could not be read.
+
+    Raises
+    ------
+    HybridLesionError
+        If `cache` contains other images, or no image can be read.
+
+    Examples
+    --------
+    >>> from torch.utils.data import DataLoader  # doctest: +SKIP
+    >>> views = LesionDataset(records, "copies", recipe=FinetuneRecipe())  # doctest: +SKIP
+    >>> for pixels, allowed in DataLoader(views, batch_size=32, shuffle=True):  # doctest: +SKIP
+    ...     logits = network((pixels - 0.5) / 0.5)
+    """
+
+    def __init__(
+        self,
+        records: pd.DataFrame,
+        cache: str | os.PathLike,
+        *,
+        size: int = 160,
+        recipe: FinetuneRecipe | None = None,
+        seed: int = 0,
+        n_jobs: int = 1,
+    ):
+        check_number("size", size, low=16, high=LONG_SIDE, integer=True)
+        self.size, self.recipe, self.seed, self.epoch = size, recipe, seed, 0
+        self._cache = Path(cache)
+        check_run_dir(self._cache)
+        records = normalise_records(records)[0].reset_index(drop=True)
+        images = records.reindex(columns=["image_id", "path", "aspect"])
+        described = {
+            "recipe": {"long_side": LONG_SIDE},
+            "data": digest_data(images[["image_id", "aspect"]].astype(str), images["path"]),
+        }
+        open_run_dir(self._cache, described, restart=False)
+        store = read_store(images, self._cache, n_jobs=n_jobs)
+        self._rows = np.flatnonzero(store.places[:, 1] > 0)
+        self.failures = store.failures
+        self.records = records.iloc[self._rows].reset_index(drop=True)
+        target = self.records.get("target", pd.Series(np.nan, self.records.index)).astype(float)
+        known = target.fillna(0).to_numpy(int)
+        self.allowed = allowed_classes(self.records.get("diagnosis"), known)
+        self.allowed[target.isna().to_numpy() & (self.allowed.sum(axis=1) > 1)] = True
+        self._store: ImageStore | None = None
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, row: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return a view and its label.
+
+        Parameters
+        ----------
+        row : int
+            Row of `records`.
+
+        Returns
+        -------
+        pixels : ndarray of shape (3, size, size), float32
+            RGB values, 0 to 1, before normalisation with the mean and standard deviation of a
+            network.
+        allowed : ndarray of shape (8,), bool
+            Classes that are compatible with the label.
+        """
+        if not 0 <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        if self._store is None:
+            self._store = ImageStore.open(self._cache)
+        place = self._rows[row]
+        image = read_copy(self._store.pixels, self._store.places[place])
+        box = self._store.boxes[place]
+        if self.recipe is None:
+            spec = InputSpec((self.size,) * 2, (0.5,) * 3, (0.5,) * 3, 1.0, "center", "bilinear")
+            view = scored_view(image, box, SCORED_VIEWS[0], spec)
+        else:
+            rng = np.random.default_rng((self.seed, self.epoch, row))
+            view = draw_view(image, box, self.size, self.recipe, rng)
+        return view.transpose(2, 0, 1).astype(np.float32) / 255, self.allowed[row]
+
+    def set_epoch(self, epoch: int) -> None:
+        """Set the epoch, which selects the random views, before the data loader starts workers.
+
+        Parameters
+        ----------
+        epoch : int
+            Number of the epoch, starting at 0.
+        """
+        self.epoch = epoch
+
+    def __getstate__(self) -> dict[str, object]:
+        # Each worker opens its own memory map of the images.
+        return self.__dict__ | {"_store": None}

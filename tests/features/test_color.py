@@ -7,8 +7,7 @@ import pytest
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import COLORS, DEFAULT_PALETTE, Palette, abcd, cut_out
-from hybridlesion.features.color import classify_colors, color
-from hybridlesion.features.skin import skin_tone
+from hybridlesion.features.color import classify_colors, color, skin_tone
 
 
 def _rgb(lab: tuple[float, float, float]) -> np.ndarray:

@@ -9,7 +9,7 @@ import pytest
 from hybridlesion import HybridLesionClassifier
 from hybridlesion.exceptions import OptionError
 from hybridlesion.inference import score_table
-from hybridlesion.inference._applicability import reasons_in_words
+from hybridlesion.inference._score_table import reasons_in_words
 from hybridlesion.model import Distribution
 
 _USUAL = {

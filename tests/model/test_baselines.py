@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 
 from hybridlesion.metrics import roc_auc
 from hybridlesion.model import HybridLesionClassifier
-from hybridlesion.model._baselines import score_baselines
+from hybridlesion.model._fold_model import score_baselines
 
 NAMES = ["meta__age", "meta__sex_male", "meta__tbp_lv_area", "abcd__tds", "cnn__score"]
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from hybridlesion.io import write_image
-from hybridlesion.training import _image_store as module
-from hybridlesion.training._image_store import ImageStore, read_store
+from hybridlesion.training import _image_training as module
+from hybridlesion.training._image_training import ImageStore, read_store
 
 
 @pytest.fixture
