@@ -24,10 +24,10 @@ from skimage.measure import regionprops
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd, cut_out
+from hybridlesion.features._abcd import dimension
 from hybridlesion.features.asymmetry import asymmetry
 from hybridlesion.features.border import border, cutoff, pigment_edge
 from hybridlesion.features.color import color, skin_tone
-from hybridlesion.features.dimension import dimension
 from hybridlesion.features.structure import structure
 from hybridlesion.features.texture import (
     DIRECTIONS,

@@ -36,27 +36,51 @@ def count_words(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
-def shorten(items: Iterable[object]) -> str:
-    """Join items by commas, showing at most ten of them.
+def shorten(items: Iterable[object], most: int = 10) -> str:
+    """Join items by commas, showing only the first of many.
 
     Parameters
     ----------
     items : iterable
         Items to show.
+    most : int, default=10
+        Largest number of items shown.
 
     Returns
     -------
     str
-        The first ten items, followed by the number of the others.
+        The first items, followed by the number of the others.
 
     Examples
     --------
-    >>> shorten([3, 4])
-    '3, 4'
+    >>> shorten([3, 4]), shorten(["a", "b", "c"], most=2)
+    ('3, 4', 'a, b and 1 more')
     """
     words = list(map(str, items))
-    more = f" and {len(words) - 10:,} more" if len(words) > 10 else ""
-    return ", ".join(words[:10]) + more
+    more = f" and {len(words) - most:,} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
+
+
+def join_words(words: Iterable[str]) -> str:
+    """Join words by commas and a final "and".
+
+    Parameters
+    ----------
+    words : iterable of str
+        At least one word.
+
+    Returns
+    -------
+    str
+        For example ``"a, b and c"``.
+
+    Examples
+    --------
+    >>> join_words(["f1"]), join_words(["recall", "precision", "f1"])
+    ('f1', 'recall, precision and f1')
+    """
+    *first, last = words
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def name_rule(parameters: Mapping[str, Any]) -> str:
@@ -141,9 +165,8 @@ def explain_measures(
         lines.append("calibration_in_the_large is the prevalence over the mean score; 1 is ideal.")
     named = [name for name in _AT_THRESHOLD if name in metrics]
     if _known(threshold) and named:
-        *first, last = named
-        names = f"{', '.join(first)} and {last}" if first else last
-        lines.append(f"{names} {'are' if first else 'is'} at {threshold_words(threshold, rule)}.")
+        verb = "is" if len(named) == 1 else "are"
+        lines.append(f"{join_words(named)} {verb} at {threshold_words(threshold, rule)}.")
     return lines
 
 

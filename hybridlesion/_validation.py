@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridlesion.exceptions import ImageError, OptionError
+from hybridlesion.exceptions import ImageError, OptionError, TableError
 
 # Key in DataFrame.attrs under which `LesionFeaturizer` lists the group columns that it left out.
 LEFT_OUT = "hybridlesion.left_out"
@@ -130,12 +130,64 @@ def check_choice(name: str, value: object, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     if value in allowed:
         return value
+    choices, hint = ", ".join(map(repr, allowed)), did_you_mean(str(value), allowed)
+    raise OptionError(f"{name} must be one of {choices}, got {value!r}.{hint}")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Suggest the known name that is most similar to an unknown one.
+
+    Parameters
+    ----------
+    name : str
+        Unknown name.
+    known : iterable of str
+        Known names.
+
+    Returns
+    -------
+    str
+        Question that follows the sentence of a message; empty if no name is similar.
+
+    Examples
+    --------
+    >>> did_you_mean("colour", ["color", "border"]), did_you_mean("age", ["site"])
+    (" Did you mean 'color'?", '')
+    """
     from difflib import get_close_matches
 
-    close = get_close_matches(str(value), allowed, n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else ""
-    choices = ", ".join(map(repr, allowed))
-    raise OptionError(f"{name} must be one of {choices}, got {value!r}.{hint}")
+    close = get_close_matches(name, list(known), n=1)
+    return f" Did you mean {close[0]!r}?" if close else ""
+
+
+def missing_column(parameter: str, column: str, known: Iterable[object]) -> TableError:
+    """Make the error for a parameter that names a column which the tables lack.
+
+    Parameters
+    ----------
+    parameter : str
+        Name of the parameter.
+    column : str
+        Value of the parameter.
+    known : iterable
+        Columns of the tables.
+
+    Returns
+    -------
+    TableError
+        Error that suggests the most similar column and lists the first twelve.
+
+    Examples
+    --------
+    >>> str(missing_column("groups", "patient", ["image_id", "patient_id"]))
+    "`groups` names the column 'patient', which the tables lack. Did you mean 'patient_id'? \
+Columns found: image_id, patient_id."
+    """
+    names = list(map(str, known))
+    return TableError(
+        f"`{parameter}` names the column {column!r}, which the tables lack."
+        f"{did_you_mean(column, names)} Columns found: {', '.join(names[:12])}."
+    )
 
 
 def check_number(

@@ -181,6 +181,7 @@ _SHARED = ("skin_lab", "has_skin", "ground", "lab_inside", "lightness_levels", "
 _SHARED += ("lab_centered", "moments", "axes")
 
 
+@dataclass(eq=False, repr=False)
 class LesionContext:
     """Resampled cut-out of a lesion, with shared intermediate results computed once.
 
@@ -205,23 +206,16 @@ class LesionContext:
         Diameter, in pixels, of the circle with the area of the mask.
     """
 
-    def __init__(
-        self,
-        image: np.ndarray,
-        mask: np.ndarray,
-        usable: np.ndarray,
-        diagonal: float,
-        structures: np.ndarray | None = None,
-        window: tuple[int, int, int, int] | None = None,
-    ):
-        self.image = image
-        self.mask = mask
-        self.usable = usable
-        self.diagonal = diagonal
-        self.structures = structures
-        self.window = window
+    image: np.ndarray
+    mask: np.ndarray
+    usable: np.ndarray
+    diagonal: float
+    structures: np.ndarray | None = None
+    window: tuple[int, int, int, int] | None = None
+
+    def __post_init__(self):
         self._hessians: dict[float, Curvature] = {}
-        self.diameter = float(np.sqrt(4.0 * np.count_nonzero(mask) / np.pi))
+        self.diameter = float(np.sqrt(4.0 * np.count_nonzero(self.mask) / np.pi))
 
     @cached_property
     def lab(self) -> np.ndarray:

@@ -322,7 +322,10 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
         failures: list[Failure] = []
         for start in range(0, len(records) if names else 0, self.batch_size):
             rows = slice(start, start + self.batch_size)
-            failures += self._measure_batch(records.iloc[rows], measured[rows], masks, tick)
+            batch, options = records.iloc[rows], {"segmenter": self.segmenter, "tick": tick}
+            pairs = zip(batch["image_id"], batch["path"], strict=True)
+            found = read_segmented(pairs, long_side=self.long_side, **options)
+            failures += self._measure_segmented(batch, found, measured[rows], masks, tick)
         parts = [
             records.reindex(columns=self.carried_),
             encode_metadata(records, self.measurements_),
@@ -501,18 +504,6 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             advice = "Their features are NaN, so their scores rest on metadata alone."
             warnings.warn(f"{message}\n{advice}", UserWarning, stacklevel=4)
         return pd.concat([part for part, _ in parts])
-
-    def _measure_batch(
-        self,
-        rows: pd.DataFrame,
-        out: np.ndarray,
-        masks: str | Path | None,
-        tick: Callable[[], object] | None,
-    ) -> list[Failure]:
-        """Fill the rows of `out` that can be measured, and return the failures of the others."""
-        pairs = zip(rows["image_id"], rows["path"], strict=True)
-        found = read_segmented(pairs, long_side=self.long_side, segmenter=self.segmenter, tick=tick)
-        return self._measure_segmented(rows, found, out, masks, tick)
 
     def _measure_segmented(
         self,

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.model_selection import parted
 
@@ -58,10 +58,8 @@ class Finding:
     rows: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        named = [*self.columns, *self.rows]
-        shown = ", ".join(" ".join(str(name).split()) for name in named[:_SHOWN])
-        more = f" and {len(named) - _SHOWN:,} more" if len(named) > _SHOWN else ""
-        return f"{self.words} ({shown}{more})." if named else f"{self.words}."
+        named = [" ".join(str(name).split()) for name in (*self.columns, *self.rows)]
+        return f"{self.words} ({shorten(named, _SHOWN)})." if named else f"{self.words}."
 
 
 @dataclass(frozen=True)

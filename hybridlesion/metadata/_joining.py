@@ -6,13 +6,13 @@ import os
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from hybridlesion._formatting import count_words, shorten
+from hybridlesion._validation import missing_column
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._image_id import explain_near, match_unique, normalise_image_id
 from hybridlesion.metadata._normalisation import (
@@ -475,12 +475,7 @@ def read_sources(
         elif column in read:
             found = found.where(found.notna(), normalise_ids(read[column]))
     if column not in names and not by_table:
-        near = get_close_matches(column, names, n=1)
-        hint = f" Did you mean {near[0]!r}?" if near else ""
-        raise TableError(
-            f"`source` names the column {column!r}, which the tables lack.{hint} "
-            f"Columns found: {', '.join(names[:12])}."
-        )
+        raise missing_column("source", column, names)
     if found.nunique() < 2:
         raise TableError(
             f"`source` needs images of at least two sources; the column {column!r} has "

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import TypeAlias
 
 import pandas as pd
 
 from hybridlesion._formatting import count_words
-from hybridlesion._validation import as_pandas
+from hybridlesion._validation import as_pandas, did_you_mean
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata._columns import ColumnUse, Options, check_named, check_options, list_uses
 from hybridlesion.metadata._image_id import add_paths
@@ -219,22 +218,21 @@ def _check_diagnoses(
     columns = [part.frame["diagnosis"].dropna() for part in parts if "diagnosis" in part.frame]
     diagnosis = pd.concat(columns) if columns else pd.Series(dtype=object)
     found = diagnosis.unique().tolist()
-    if named and not found:
+    if not named:
+        return []
+    if not found:
         option = " and ".join(f"`{name}`" for name in dict.fromkeys(named.values()))
         return [
             f"{option} needs a diagnosis, but no table has one. Pass its column in `columns`, or "
             "call it diagnosis in the table."
         ]
-    problems = []
-    for word, side in named.items():
-        if word not in found:
-            close = get_close_matches(word, found, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else ""
-            have = list_diagnoses(diagnosis, findings.words)
-            problems.append(
-                f"no row has the diagnosis {word!r}, named as {side}. The tables have {have}.{hint}"
-            )
-    return problems
+    have = list_diagnoses(diagnosis, findings.words)
+    return [
+        f"no row has the diagnosis {word!r}, named as {side}. The tables have {have}."
+        f"{did_you_mean(word, found)}"
+        for word, side in named.items()
+        if word not in found
+    ]
 
 
 def _note_diagnoses(frame: pd.DataFrame, findings: Findings) -> tuple[str, ...]:

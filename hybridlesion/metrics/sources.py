@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit, logit, ndtri, stdtrit
 
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, join_words
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.exceptions import OptionError, TableError
 
@@ -136,17 +136,13 @@ def _between_sources(y: np.ndarray, variance: np.ndarray) -> float:
     return between
 
 
-def _same(value: np.ndarray) -> np.ndarray:
-    return value
-
-
 # Column of `evaluate_subgroups` -> scale on which it is nearly normal, and the way back.
 _SCALES: dict[str, tuple[Callable, Callable]] = {
     "auc": (logit, expit),
     "sensitivity": (logit, expit),
     "specificity": (logit, expit),
     "calibration_in_the_large": (np.log, np.exp),
-    "calibration_slope": (_same, _same),
+    "calibration_slope": (np.asarray, np.asarray),
 }
 
 
@@ -259,16 +255,11 @@ def describe_sources(summary: pd.DataFrame) -> list[str]:
     intervals = "interval" if len(ranges) == 1 else "intervals"
     n_sources = int(found["n_sources"].max())
     said = [
-        f"At a new source, expect {_list(ranges)} (95 % prediction {intervals} from {n_sources} "
-        "sources)."
+        f"At a new source, expect {join_words(ranges)} (95 % prediction {intervals} from "
+        f"{n_sources} sources)."
     ]
     wide = found[found["new_high"] - found["new_low"] > _TOO_WIDE]
     if len(wide):
-        names = _list([_TITLES[metric].partition(" ")[2] for metric in wide.index])
+        names = join_words(_TITLES[metric].partition(" ")[2] for metric in wide.index)
         said.append(f"For {names}, the interval is too wide to be of use: add sources.")
     return said
-
-
-def _list(words: list[str]) -> str:
-    *first, last = words
-    return f"{', '.join(first)} and {last}" if first else last

@@ -9,6 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
+from hybridlesion._formatting import join_words
 from hybridlesion._validation import as_pandas, check_choice, check_number
 from hybridlesion.exceptions import TableError
 from hybridlesion.metrics._resampling import (
@@ -192,12 +193,10 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
         )
     unknown = [str(at) for at, fewest in _FEWEST_BELOW.items() if n_positive < fewest]
     if unknown:
-        *first, last = unknown
-        levels = f"{', '.join(first)} and {last}" if first else last
         notes.append(
             f"With {n_positive} positives, no method gives a lower limit of the threshold for "
-            f"{levels} % sensitivity, or of the specificity there: those shown assume a concave "
-            f"ROC curve ({_FEWEST_BELOW[int(last)]} positives are needed)."
+            f"{join_words(unknown)} % sensitivity, or of the specificity there: those shown assume "
+            f"a concave ROC curve ({_FEWEST_BELOW[int(unknown[-1])]} positives are needed)."
         )
     return tuple(notes)
 

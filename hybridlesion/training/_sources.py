@@ -127,14 +127,14 @@ def leave_one_source_out(
         held = (sources == name).to_numpy(dtype=bool, na_value=False)
         train = ~np.isin(groups, groups[held])
         shared = int((~train & ~held).sum())
-        fit = _Fit(fitted, table, y, groups, train, held)
+        split = (y, groups, train, held)
         try:
-            score[held], cuts[name] = fit.score(())
+            score[held], cuts[name] = _score_held_out(fitted, table, *split)
         except ValueError as error:
             notes.append(f"{name} was not left out: {error}")
             continue
         rows.append({"source": name, "n_train": int(train.sum()), "n_shared": shared})
-        for without, other in fit.without_each(notes).items():
+        for without, other in _score_without_each(fitted, table, split, notes).items():
             both = np.isfinite(other)
             truth, own = y[held][both], score[held][both]
             if 0 < truth.sum() < len(truth):
@@ -194,40 +194,38 @@ def check_sources(sources: pd.Series, y: np.ndarray) -> None:
         )
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """Fits without one source."""
+def _score_held_out(
+    fitted: HybridLesionClassifier,
+    table: pd.DataFrame,
+    y: np.ndarray,
+    groups: np.ndarray,
+    train: np.ndarray,
+    held: np.ndarray,
+) -> tuple[np.ndarray, float]:
+    """Return scores of the source that was not trained on, and the threshold."""
+    model = clone(fitted).set_params(n_seeds=1)
+    model.fit(table.loc[train], y[train], groups=groups[train])
+    return model.predict_proba(table.loc[held])[:, 1], model.threshold_
 
-    fitted: HybridLesionClassifier
-    table: pd.DataFrame
-    y: np.ndarray
-    groups: np.ndarray
-    train: np.ndarray
-    held: np.ndarray
 
-    def score(self, dropped: tuple[str, ...]) -> tuple[np.ndarray, float]:
-        """Return scores of the source, and the threshold, of a model without some columns."""
-        keep = [name for name in self.table if not str(name).startswith(dropped or "\0")]
-        rows = self.table.loc[self.train, keep]
-        model = clone(self.fitted).set_params(n_seeds=1)
-        model.fit(rows, self.y[self.train], groups=self.groups[self.train])
-        return model.predict_proba(self.table.loc[self.held, keep])[:, 1], model.threshold_
-
-    def without_each(self, notes: list[str]) -> dict[str, np.ndarray]:
-        """Return scores without each family, and those of the network alone."""
-        names = [str(name) for name in self.table]
-        parts = {
-            part: prefixes
-            for part, prefixes in _PARTS.items()
-            if any(name.startswith(prefixes) for name in names)
-        }
-        found = {}
-        for part, prefixes in parts.items() if len(parts) > 1 else ():
-            try:
-                found[part], _ = self.score(prefixes)
-            except ValueError as error:
-                notes.append(f"no model without {part}: {error}")
-        leading = self.fitted.leading_
-        if leading is not None:
-            found["all but the CNN"] = self.table.loc[self.held, leading].to_numpy(dtype=float)
-        return found
+def _score_without_each(
+    fitted: HybridLesionClassifier,
+    table: pd.DataFrame,
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    notes: list[str],
+) -> dict[str, np.ndarray]:
+    """Return scores of the source without each family, and those of the network alone."""
+    of_part = {
+        part: [str(name).startswith(prefixes) for name in table]
+        for part, prefixes in _PARTS.items()
+    }
+    of_part = {part: columns for part, columns in of_part.items() if any(columns)}
+    found = {}
+    for part, columns in of_part.items() if len(of_part) > 1 else ():
+        try:
+            found[part], _ = _score_held_out(fitted, table.loc[:, ~np.array(columns)], *rows)
+        except ValueError as error:
+            notes.append(f"no model without {part}: {error}")
+    if fitted.leading_ is not None:
+        found["all but the CNN"] = table.loc[rows[-1], fitted.leading_].to_numpy(dtype=float)
+    return found

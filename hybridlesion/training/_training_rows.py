@@ -6,7 +6,6 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pandas as pd
 
 from hybridlesion import leakage
 from hybridlesion._formatting import count_words, shorten
+from hybridlesion._validation import missing_column
 from hybridlesion.batch import read_features
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import FEATURE_VERSION, LesionFeaturizer, encode_metadata
@@ -283,12 +283,7 @@ def choose_groups(
     """
     if column is not None and column != "patient_id":
         if column not in table:
-            near = get_close_matches(column, map(str, table.columns), n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            raise TableError(
-                f"`groups` names the column {column!r}, which the tables lack.{hint} "
-                f"Columns found: {', '.join(map(str, table.columns[:12]))}."
-            )
+            raise missing_column("groups", column, table.columns)
         return grouping(table, [column]).to_numpy(), []
     known = [name for name in ("patient_id", "lesion_id") if name in table]
     notes = [] if known else ["no patient_id or lesion_id: every image is its own group."]

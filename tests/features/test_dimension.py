@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.measure import regionprops
 
-from hybridlesion.features.dimension import dimension
+from hybridlesion.features._abcd import dimension
 
 
 def test_dimension_of_a_rectangle():
