@@ -326,12 +326,29 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
             pairs = zip(batch["image_id"], batch["path"], strict=True)
             found = read_segmented(pairs, long_side=self.long_side, **options)
             failures += self._measure_segmented(batch, found, measured[rows], masks, tick)
+        return self.join_records(records, measured), failures
+
+    def join_records(self, records: pd.DataFrame, measured: np.ndarray) -> pd.DataFrame:
+        """Join measurements with the ids, facts and encoded metadata of their records.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Records.
+        measured : ndarray of shape (n, features), float32
+            Values of `measured_names` for each record.
+
+        Returns
+        -------
+        DataFrame of shape (n, columns)
+            The feature table that `featurize` returns.
+        """
         parts = [
             records.reindex(columns=self.carried_),
             encode_metadata(records, self.measurements_),
-            pd.DataFrame(measured, columns=names, index=records.index),
+            pd.DataFrame(measured, columns=self.measured_names(), index=records.index),
         ]
-        return pd.concat(parts, axis=1), failures
+        return pd.concat(parts, axis=1)
 
     def measure_segmented(
         self, records: pd.DataFrame, lesions: Sequence[tuple[np.ndarray, Segmentation]]

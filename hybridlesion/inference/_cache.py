@@ -21,12 +21,7 @@ from sklearn.base import clone
 from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import FeatureResult, Output, RunOptions, describe_featurizer, measure
 from hybridlesion.exceptions import ImageError, SourceError, TableError
-from hybridlesion.featurizer import (
-    FEATURE_VERSION,
-    FINETUNED_EMBEDDERS,
-    LesionFeaturizer,
-    encode_metadata,
-)
+from hybridlesion.featurizer import FEATURE_VERSION, FINETUNED_EMBEDDERS, LesionFeaturizer
 from hybridlesion.io import read_bytes, split_locator
 from hybridlesion.metadata import normalise_image_id
 
@@ -321,13 +316,8 @@ def measure_cached(
         trim_cache(cache.folder, options.cache_limit)
     known = records[[values is not None for values in found]]
     values = np.array([values for values in found if values is not None])
-    values = values.reshape(len(known), len(cache.names))
-    parts = [
-        known.reindex(columns=fitted.carried_),
-        encode_metadata(known, fitted.measurements_),
-        pd.DataFrame(values, columns=cache.names, index=known.index),
-    ]
-    return FeatureResult(pd.concat(parts, axis=1).reset_index(drop=True), failures, n_reused)
+    table = fitted.join_records(known, values.reshape(len(known), len(cache.names)))
+    return FeatureResult(table.reset_index(drop=True), failures, n_reused)
 
 
 def _report(options: RunOptions, n_found: int, done: int, failed: int, total: int) -> None:
