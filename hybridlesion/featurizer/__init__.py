@@ -1,13 +1,5 @@
 """Feature table of records: image features, network scores and encoded metadata."""
 
-from hybridlesion.featurizer._columns import (
-    check_records,
-    column_kinds,
-    encode_metadata,
-    is_feature,
-    metadata_columns,
-    read_frame,
-)
 from hybridlesion.featurizer._featurizer import (
     FEATURE_VERSION,
     FINETUNED,
@@ -20,6 +12,12 @@ from hybridlesion.featurizer._measuring import (
     Failure,
     attempt,
     check_measurable,
+    check_records,
+    column_kinds,
+    encode_metadata,
+    is_feature,
+    metadata_columns,
+    read_frame,
     read_segmented,
 )
 

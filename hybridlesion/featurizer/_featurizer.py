@@ -14,21 +14,19 @@ from sklearn.utils.validation import check_is_fitted
 from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
 from hybridlesion.cnn import CNNScorer, TimmEmbedder
 from hybridlesion.exceptions import ArtifactError, ImageError, OptionError, TableError
-from hybridlesion.featurizer._columns import (
-    IDS,
-    RECORD_COLUMNS,
-    check_records,
-    encode_metadata,
-    is_feature,
-    metadata_columns,
-)
 from hybridlesion.featurizer._measuring import (
     COLOR_CONSTANCY,
+    IDS,
+    RECORD_COLUMNS,
     Failure,
     Row,
     SegmentedImage,
+    check_records,
+    encode_metadata,
+    is_feature,
     lesion_columns,
     measure_lesion,
+    metadata_columns,
     read_segmented,
 )
 from hybridlesion.io import write_mask
