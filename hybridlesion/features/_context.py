@@ -213,7 +213,7 @@ class LesionContext:
     structures: np.ndarray | None = None
     window: tuple[int, int, int, int] | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self._hessians: dict[float, Curvature] = {}
         self.diameter = float(np.sqrt(4.0 * np.count_nonzero(self.mask) / np.pi))
 

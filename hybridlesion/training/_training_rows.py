@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from hybridlesion import leakage
+from hybridlesion import leakage, model_selection
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion._validation import missing_column
 from hybridlesion.batch import read_features
@@ -27,13 +27,6 @@ from hybridlesion.metadata import (
     refuse_unknown,
 )
 from hybridlesion.model import FAMILIES, make_folds
-from hybridlesion.model_selection import (
-    GROUP_COLUMNS,
-    Splits,
-    connected_groups,
-    grouping,
-    read_splits,
-)
 from hybridlesion.segmentation import segmenter_digest
 
 _MEASUREMENT = "meta__tbp_lv_", "meta__clin_size_"
@@ -284,14 +277,14 @@ def choose_groups(
     if column is not None and column != "patient_id":
         if column not in table:
             raise missing_column("groups", column, table.columns)
-        return grouping(table, [column]).to_numpy(), []
+        return model_selection.grouping(table, [column]).to_numpy(), []
     known = [name for name in ("patient_id", "lesion_id") if name in table]
     notes = [] if known else ["no patient_id or lesion_id: every image is its own group."]
-    groups = grouping(table).to_numpy()
+    groups = model_selection.grouping(table).to_numpy()
     if near_duplicates is None:
         return groups, notes
     clusters = table["image_id"].map(near_duplicates)
-    tied = connected_groups(groups, clusters)
+    tied = model_selection.connected_groups(groups, clusters)
     before, after = len(np.unique(groups)), len(np.unique(tied))
     if after == before or after < _LEAST_LEFT * before:
         return groups, notes
@@ -303,7 +296,7 @@ def choose_groups(
 
 
 def leave_out_test(
-    table: pd.DataFrame, splits: Splits, near_duplicates: pd.Series | None = None
+    table: pd.DataFrame, splits: model_selection.Splits, near_duplicates: pd.Series | None = None
 ) -> tuple[pd.DataFrame, list[Finding], list[str]]:
     """Drop the test rows of saved parts, and find groups that occur in several parts.
 
@@ -419,7 +412,7 @@ def choose_rows(
     hashes, near_duplicates = leakage.read_hashes(rows), None
     if hashes is not None:
         near_duplicates = leakage.cluster_near_duplicates(hashes).set_axis(rows["image_id"])
-    saved = None if splits is None else read_splits(splits)
+    saved = None if splits is None else model_selection.read_splits(splits)
     findings, left_out = [], []
     if saved is not None:
         rows, findings, left_out = leave_out_test(rows, saved, near_duplicates)
@@ -454,7 +447,7 @@ def choose_rows(
 
 def _bonds(table: pd.DataFrame, near_duplicates: pd.Series | None) -> pd.DataFrame:
     """Select the image ids and the columns of known groups, including near-duplicates."""
-    bonds = table.filter(items=["image_id", *GROUP_COLUMNS])
+    bonds = table.filter(items=["image_id", *model_selection.GROUP_COLUMNS])
     if near_duplicates is None:
         return bonds
     return bonds.assign(near_duplicate=table["image_id"].map(near_duplicates))
