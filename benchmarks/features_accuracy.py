@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from monotone_scale import fit_scale
 from scipy.stats import spearmanr
 from sklearn.metrics import cohen_kappa_score, f1_score, roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -24,7 +25,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
 from hybridlesion._optional_imports import cv2
 from hybridlesion.features import FEATURES, abcd
 from hybridlesion.features.color import COLORS
-from hybridlesion.features.scores import fit_scale, load_scales, perceived
+from hybridlesion.features.scores import load_scales, perceived
 from hybridlesion.io import read_image, read_mask
 from hybridlesion.preprocessing import field_of_view, hair_mask, shades_of_gray
 

@@ -18,10 +18,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from monotone_scale import fit_scale
 from sklearn.metrics import roc_auc_score
 
 from hybridlesion import LesionFeaturizer
-from hybridlesion.features.scores import POINTS, MonotoneScale, fit_scale, load_scales
+from hybridlesion.features.scores import POINTS, MonotoneScale, load_scales
 from hybridlesion.model_selection import grouped_folds
 
 WEIGHTS = Path(__file__).resolve().parents[1] / "hybridlesion" / "features" / "seven_point.json"

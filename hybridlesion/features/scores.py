@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
 
@@ -96,9 +96,6 @@ def _radial_spread(lesion: LesionContext) -> float:
     return float(np.sqrt(max(variance.max(), 0.0) / 3.0))
 
 
-_RIDGE = 10.0  # spreads the weight over correlated features in a fit to a thousand images
-
-
 @dataclass(frozen=True)
 class Term:
     """Contribution of one feature to a scale.
@@ -118,6 +115,23 @@ class Term:
     middle: float
     high: float
     weight: float
+
+    def place(self, value: float) -> float:
+        """Place a value between the percentiles.
+
+        Parameters
+        ----------
+        value : float
+            Value of the feature.
+
+        Returns
+        -------
+        float
+            Distance from the middle, -1 to 1; 0 for NaN and infinity.
+        """
+        if not math.isfinite(value):
+            return 0.0
+        return min(1.0, max(-1.0, (value - self.middle) / max(self.high - self.low, 1e-9)))
 
 
 @dataclass(frozen=True)
@@ -157,71 +171,8 @@ class MonotoneScale:
         """
         total = -self.offset
         for term in self.terms:
-            total += term.weight * _bounded(values[term.feature], term)
+            total += term.weight * term.place(values[term.feature])
         return float(1.0 / (1.0 + np.exp(-4.0 * total)))
-
-
-def _bounded(value: float, term: Term) -> float:
-    if not math.isfinite(value):
-        return 0.0
-    return min(1.0, max(-1.0, (value - term.middle) / max(term.high - term.low, 1e-9)))
-
-
-def fit_scale(
-    features: Mapping[str, np.ndarray], strength: Sequence[float], *, least: float = 0.2
-) -> MonotoneScale:
-    """Fit a monotone scale to perceived strengths.
-
-    Parameters
-    ----------
-    features : mapping of str to ndarray of shape (n,)
-        Candidate columns of a feature table.
-    strength : sequence of float of length n
-        Perceived strength, for example from paired comparisons; only its order matters.
-    least : float, default=0.2
-        Minimum absolute rank correlation with the strength for a feature to be used.
-
-    Returns
-    -------
-    MonotoneScale
-        Ridge regression in which each weight has the sign of the feature's own correlation with
-        the strength; features with zero weight are dropped.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.linspace(0, 1, 50)
-    >>> scale = fit_scale({"x": x, "noise": np.sin(97 * x)}, x**3)
-    >>> [term.feature for term in scale.terms], scale.rank({"x": 0.9}) > scale.rank({"x": 0.1})
-    (['x'], True)
-    """
-    from scipy.optimize import nnls
-    from scipy.stats import rankdata
-
-    target = rankdata(strength) / len(strength)
-    terms, columns = [], []
-    for name, values in features.items():
-        column = np.asarray(values, float)
-        low, middle, high = np.nanpercentile(column, (10, 50, 90)).tolist()
-        ranks = rankdata(np.where(np.isnan(column), middle, column))
-        with np.errstate(invalid="ignore"):  # the correlation with a constant is NaN
-            correlation = np.corrcoef(ranks, target)[0, 1]
-        if abs(correlation) >= least:
-            term = Term(name, low, middle, high, weight=float(np.sign(correlation)))
-            terms.append(term)
-            columns.append([term.weight * _bounded(value, term) for value in column])
-    z = np.array(columns).T
-    ridge = np.sqrt(_RIDGE) * np.eye(len(terms))
-    weights, _ = nnls(
-        np.vstack([z - z.mean(axis=0), ridge]),
-        np.concatenate([target - target.mean(), np.zeros(len(terms))]),
-    )
-    kept = [
-        replace(term, weight=term.weight * float(weight))
-        for term, weight in zip(terms, weights, strict=True)
-        if weight > 1e-4
-    ]
-    return MonotoneScale(tuple(kept), float(z.mean(axis=0) @ weights))
 
 
 @lru_cache

@@ -38,6 +38,7 @@ from hybridlesion.inference._score_table import (
     adjust_prevalence,
     check_extras,
     count_unscored,
+    find_featurizer,
     score_table,
     trained_prevalence,
     uses_context,
@@ -325,12 +326,7 @@ def _measure(
     hashes = None if digests is None else list(digests[records.index.isin(safe.index)])
     if safe.empty:
         return FeatureResult(safe, rejected)
-    featurizer, _ = split_steps(model)
-    if featurizer is None:
-        raise TableError(
-            "this model was fitted on tables alone and cannot measure images; use score_table."
-        )
-    found = measure_cached(safe, featurizer, output, options, hashes)
+    found = measure_cached(safe, find_featurizer(model), output, options, hashes)
     return FeatureResult(found.table, [*rejected, *found.failures], found.n_reused)
 
 

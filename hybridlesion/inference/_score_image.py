@@ -21,6 +21,7 @@ from hybridlesion.featurizer import Failure, LesionFeaturizer, check_measurable,
 from hybridlesion.inference._score_table import (
     align_table,
     applicability_columns,
+    find_featurizer,
     record_columns,
     score_rows,
     uses_context,
@@ -229,11 +230,7 @@ def measure_image(
     TableError
         If the model cannot measure images.
     """
-    featurizer, _ = split_steps(model)
-    if featurizer is None:
-        raise TableError(
-            "this model was fitted on tables alone and cannot measure images; use score_table."
-        )
+    featurizer = find_featurizer(model)
     if isinstance(image, np.ndarray):
         name, size = image_id or "image", image.shape[:2]
         check_measurable(check_image(image), name)

@@ -15,7 +15,7 @@ from hybridlesion._validation import check_number
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import OptionError, TableError
 from hybridlesion.explain import reason_columns
-from hybridlesion.featurizer import read_frame
+from hybridlesion.featurizer import LesionFeaturizer, read_frame
 from hybridlesion.metadata import MEASURED
 from hybridlesion.metrics import shift_prevalence
 from hybridlesion.model import Distribution, HybridLesionClassifier, match_malignancy
@@ -26,6 +26,32 @@ from hybridlesion.training import known_metadata
 _PROBABILITIES = [f"p_{code}" for code in CLASSES.values()]
 _SEEN = "qa__cnn_seen"
 _OUT_OF_FOLD, _OPTIMISTIC = 1, 2
+
+
+def find_featurizer(model: BaseEstimator) -> LesionFeaturizer:
+    """Find the step of a model that measures images.
+
+    Parameters
+    ----------
+    model : Pipeline
+        Fitted pipeline.
+
+    Returns
+    -------
+    LesionFeaturizer
+        The step.
+
+    Raises
+    ------
+    TableError
+        If the model has none.
+    """
+    featurizer, _ = split_steps(model)
+    if featurizer is None:
+        raise TableError(
+            "this model was fitted on tables alone and cannot measure images; use score_table."
+        )
+    return featurizer
 
 
 def uses_context(classifier: BaseEstimator) -> bool:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import runpy
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from hybridlesion.features import FEATURES, abcd, feature_names
-from hybridlesion.features.scores import POINTS, fit_scale, load_scales, perceived, seven_points
+from hybridlesion.features.scores import POINTS, load_scales, perceived, seven_points
+
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
+fit_scale = runpy.run_path(str(BENCHMARKS / "monotone_scale.py"))["fit_scale"]
 
 
 def test_fit_orders_as_people_do_and_leaves_noise_out(rng):
