@@ -116,8 +116,7 @@ def image_ids(names: Sequence[str]) -> list[str]:
     (['1', '2', '2'], ['x-1', 'y-1'])
     """
     paths = {_parts(name) for name in names if "/" in name or "\\" in name}
-    counts = Counter(path[-1] for path in paths)
-    if max(counts.values(), default=0) > 1:
+    if len({path[-1] for path in paths}) < len(paths):
         return path_ids(names)
     return list(map(normalise_image_id, names))
 

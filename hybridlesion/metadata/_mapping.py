@@ -92,11 +92,10 @@ class DataMapping:
         """
         named = {"image_id": id_column, "target": target_column, **(columns or {})}
         given = {name for name, column in named.items() if column is not None}
+        kept = self
         if "target" in given or malignant:
             given.add("target")
             kept = replace(self, malignant=(), benign=())
-        else:
-            kept = self
         own = {name: column for name, column in self.columns.items() if name not in given}
         return DataMapping(
             own | dict(columns or {}),

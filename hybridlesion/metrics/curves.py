@@ -250,9 +250,7 @@ def selective_risk(
         n = max(round(coverage * len(y)), 1)
         kept, out = wrong[:n], wrong[n:]
         low, high = wilson(kept.mean(), n, ndtri((1 + confidence) / 2))
-        right = [
-            1 - kept[own].mean() if own.any() else np.nan for own in (y[:n], ~y[:n])
-        ]  # fmt: skip
+        right = [1 - kept[own].mean() if own.any() else np.nan for own in (y[:n], ~y[:n])]
         left_out = out.mean() if len(out) else np.nan
         cut = certainty[order[n - 1]]
         rows.append((coverage, cut, n, kept.mean(), low, high, *right, left_out))

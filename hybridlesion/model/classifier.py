@@ -440,7 +440,6 @@ class HybridLesionClassifier(ClassifierMixin, BaseEstimator):
             If `X` is not the feature table that the model was fitted on.
         """
         check_is_fitted(self, "ensemble_")
-        X = as_pandas(X)
         if self.encoder_ is None or len(X) != len(self.target_):
             raise ValueError(
                 f"baselines need the feature table that the model was fitted on, of "
