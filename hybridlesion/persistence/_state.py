@@ -287,7 +287,8 @@ def checked_text(text: str) -> str:
     head, *blocks = re.split(r"^Tree=\d+\n", text.partition("\nend of trees")[0], flags=re.M)
     header = _read_lines(head)
     version, objective = header.get("version", ""), header.get("objective", "")
-    known = re.fullmatch(r"v\d", version) and _OBJECTIVE.fullmatch(objective)
+    # Trees grown with a custom loss, such as the focal loss, have no objective.
+    known = re.fullmatch(r"v\d", version) and (not objective or _OBJECTIVE.fullmatch(objective))
     _check_trees(known, f"unknown version {version[:20]!r} or objective {objective[:40]!r}")
     n_classes = int(objective.partition("num_class:")[2] or 1)
     per_class = [_whole(header, name, _MAX_CLASSES) for name in _PER_CLASS]
@@ -300,7 +301,7 @@ def checked_text(text: str) -> str:
         *(f"{name}={n_classes}" for name in _PER_CLASS),
         "label_index=0",
         f"max_feature_idx={n_columns - 1}",
-        f"objective={objective}",
+        *([f"objective={objective}"] if objective else []),
         "feature_names=" + " ".join(f"Column_{number}" for number in range(n_columns)),
         "feature_infos=" + " ".join(["none"] * n_columns),
         "",

@@ -14,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.model import HybridLesionClassifier
+from hybridlesion.model._boosting import IMBALANCE
 from hybridlesion.persistence import (
     PROTOCOL,
     load_artifact,
@@ -50,6 +51,15 @@ def test_a_bare_classifier_is_an_artifact_too(tmp_path, fitted, table):
     loaded = load_artifact(tmp_path / "m.joblib")
     assert isinstance(loaded, HybridLesionClassifier)
     assert read_manifest(tmp_path / "m.joblib")["featurizer"] is None
+
+
+@pytest.mark.parametrize("imbalance", IMBALANCE)
+def test_models_of_every_strategy_are_saved(tmp_path, table, imbalance):
+    model = HybridLesionClassifier(n_splits=2, max_trees=20, imbalance=imbalance)
+    model.fit(table, table["target"].astype(int))
+    save_artifact(tmp_path / "m.joblib", model)
+    loaded = load_artifact(tmp_path / "m.joblib")
+    np.testing.assert_array_equal(loaded.predict_proba(table), model.predict_proba(table))
 
 
 def test_reading_the_manifest_leaves_the_model_packed(tmp_path):
