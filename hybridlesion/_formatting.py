@@ -201,11 +201,51 @@ def measure_words(
     """
     if not _known(value):
         return "undefined", ""
-    digits = 4 if metric in _SMALL else 3
-    words = f"{int(value):,}" if metric in _COUNTS else f"{value:.{digits}f}"
+    form = ".4f" if metric in _SMALL else ".3f"
+    words, interval = interval_words(value, low, high, form=form)
+    return f"{int(value):,}" if metric in _COUNTS else words, interval
+
+
+def interval_words(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    *,
+    form: str = ".2f",
+    unit: str = "",
+    unknown: str = "undefined",
+) -> tuple[str, str]:
+    """Format a value and its interval.
+
+    Parameters
+    ----------
+    value : float or None
+        Value; None or NaN if undefined.
+    low, high : float or None
+        Bounds of its interval; None or NaN if undefined.
+    form : str, default=".2f"
+        Format of each number.
+    unit : str, default=""
+        Text after the value and after the interval.
+    unknown : str, default="undefined"
+        Text for an undefined value.
+
+    Returns
+    -------
+    value : str
+        The value.
+    interval : str
+        ``"LOW to HIGH"``; empty if a bound is undefined.
+
+    Examples
+    --------
+    >>> interval_words(90, 84.6, 94, form=".0f", unit=" %")
+    ('90 %', '85 to 94 %')
+    """
+    words = f"{value:{form}}{unit}" if _known(value) else unknown
     if not _known(low) or not _known(high):
         return words, ""
-    return words, f"{low:.{digits}f} to {high:.{digits}f}"
+    return words, f"{low:{form}} to {high:{form}}{unit}"
 
 
 def _known(value: float | None) -> TypeGuard[float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 import numpy as np
 
+from hybridlesion import plotting
 from hybridlesion._optional_imports import cv2
 from hybridlesion.explain import cnn_map
 from hybridlesion.features import COLORS
@@ -38,35 +38,24 @@ def paint_layer(name: str, measured: MeasuredImage, featurizer: LesionFeaturizer
     """
     image, details = measured.image, measured.segmentation
     if name == "hair":
-        from hybridlesion.plotting import HAIR
-
         painted = np.zeros((*details.hair.shape, 4), np.uint8)
-        painted[details.hair] = (*HAIR, _COVER)
+        painted[details.hair] = (*plotting.HAIR, _COVER)
         return painted
     if name == "network":
-        from hybridlesion.plotting import paint_cnn_map
-
         settings = {"device": featurizer.device}
-        return paint_cnn_map(cnn_map(image, details.mask, featurizer.weights, **settings))
+        return plotting.paint_cnn_map(cnn_map(image, details.mask, featurizer.weights, **settings))
     correct, field = COLOR_CONSTANCY[featurizer.color_constancy], details.field_of_view
     shown = image if correct is None else correct(image, mask=field)
     options = {"field_of_view": field, "hair": details.hair, "raw": image}
     maps = lesion_maps(shown, details.mask, **options)
-    paint = _paint_colors if name == "colours" else _paint_structures
-    return paint(maps, image.shape[:2])
-
-
-def _paint_colors(maps: LesionMaps, shape: tuple[int, int]) -> np.ndarray:
-    from hybridlesion.plotting import SWATCHES
-
+    if name == "structures":
+        return _paint_structures(maps, image.shape[:2])
     palette = np.zeros((NOT_MEASURED + 1, 4), np.uint8)
-    palette[: len(COLORS)] = [(*SWATCHES[name], 255) for name in COLORS]
-    return _in_frame(palette[maps.colors], maps, shape)
+    palette[: len(COLORS)] = [(*plotting.SWATCHES[name], 255) for name in COLORS]
+    return _in_frame(palette[maps.colors], maps, image.shape[:2])
 
 
 def _paint_structures(maps: LesionMaps, shape: tuple[int, int]) -> np.ndarray:
-    from hybridlesion.plotting import STRUCTURE_COLORS
-
     found = maps.structures
     painted = np.zeros((*found.core.shape, 4), np.uint8)
     for name, where, strength in (
@@ -76,14 +65,14 @@ def _paint_structures(maps: LesionMaps, shape: tuple[int, int]) -> np.ndarray:
         ("network", found.lines, 235),
         ("streaks", found.streaks, 235),
     ):
-        painted[where] = (*STRUCTURE_COLORS[name], strength)
+        painted[where] = (*plotting.STRUCTURE_COLORS[name], strength)
     frame = _in_frame(painted, maps, shape)
     top, bottom, left, right = maps.lesion.window
     scale = _ENLARGED * np.divide((bottom - top, right - left), found.core.shape)
     for name, radius, width in (("dots", 2, -1), ("globules", 5, 2)):
         spots = (np.argwhere(getattr(found, name)) + 0.5) * scale
         for y, x in spots + np.multiply(_ENLARGED, (top, left)):
-            color = (*STRUCTURE_COLORS[name], 255)
+            color = (*plotting.STRUCTURE_COLORS[name], 255)
             cv2.circle(frame, (round(x), round(y)), radius, color, width, cv2.LINE_AA)
     return frame
 
@@ -101,76 +90,58 @@ def _in_frame(painted: np.ndarray, maps: LesionMaps, shape: tuple[int, int]) -> 
     return frame
 
 
-def _entry(color: tuple[int, int, int], text: str, present: bool = True) -> dict[str, object]:
-    return {"color": "#{:02x}{:02x}{:02x}".format(*color), "text": text, "present": present}
-
-
-def _hair_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
-    from hybridlesion.plotting import HAIR
-
-    return [_entry(HAIR, "hair, excluded from colour")]
-
-
-def _color_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
-    from hybridlesion.plotting import SWATCHES, color_word, percent
-
-    return [
-        _entry(
-            SWATCHES[name],
-            f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'])}",
-            bool(values[f"abcd__color_has_{name}"] > 0),
-        )
-        for name in COLORS
-    ]
-
-
-def _structure_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
-    from hybridlesion.plotting import STRUCTURE_COLORS, percent
-
-    value = {
-        name.removeprefix("abcd__structure_"): number
-        for name, number in values.items()
-        if name.startswith("abcd__structure_")
-    }
-    texts = {
-        "network": f"network {percent(value['network_share'])}",
-        "streaks": f"streaks in {value['streaks_octants']:.0f} octants",
-        "dots": f"dots {value['dots_count']:.0f}",
-        "globules": f"globules {value['globules_count']:.0f}",
-        "structureless": f"structureless {percent(value['structureless_share'])}",
-        "veil": f"blue-white veil {percent(value['veil_share'])}",
-    }
-    present = present_structures(values)
-    return [
-        _entry(STRUCTURE_COLORS[name], text, bool(present.get(name, False)))
-        for name, text in texts.items()
-    ]
-
-
-def _network_legend(values: Mapping[str, float]) -> list[dict[str, object]]:
-    return [_entry((213, 94, 0), "raises the score"), _entry((0, 114, 178), "lowers the score")]
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A layer that can be shown over a photograph.
+def layer_legend(name: str, values: Mapping[str, float]) -> list[dict[str, object]]:
+    """Describe the colours of a layer.
 
     Parameters
     ----------
-    title : str
-        Name for display.
-    legend : callable
-        Entries of its legend, from the measured values by column name.
-    """
+    name : str
+        Key of `LAYERS`.
+    values : mapping of str to float
+        Measurements by column name.
 
-    title: str
-    legend: Callable[[Mapping[str, float]], list[dict[str, object]]]
+    Returns
+    -------
+    list of dict
+        Entries with ``color`` (hexadecimal), ``text`` and ``present``.
+    """
+    if name == "hair":
+        entries = [(plotting.HAIR, "hair, excluded from colour", True)]
+    elif name == "network":
+        up, down = (213, 94, 0), (0, 114, 178)
+        entries = [(up, "raises the score", True), (down, "lowers the score", True)]
+    elif name == "colours":
+        entries = plotting.color_legend(values)
+    else:
+        present = present_structures(values)
+        entries = [
+            (plotting.STRUCTURE_COLORS[part], text, bool(present.get(part, False)))
+            for part, text in _structure_texts(values).items()
+        ]
+    return [
+        {"color": "#{:02x}{:02x}{:02x}".format(*color), "text": text, "present": here}
+        for color, text, here in entries
+    ]
+
+
+def _structure_texts(values: Mapping[str, float]) -> dict[str, str]:
+    def share(name: str) -> str:
+        return plotting.percent(values[f"abcd__structure_{name}_share"])
+
+    return {
+        "network": f"network {share('network')}",
+        "streaks": f"streaks in {values['abcd__structure_streaks_octants']:.0f} octants",
+        "dots": f"dots {values['abcd__structure_dots_count']:.0f}",
+        "globules": f"globules {values['abcd__structure_globules_count']:.0f}",
+        "structureless": f"structureless {share('structureless')}",
+        "veil": f"blue-white veil {share('veil')}",
+    }
 
 
 LAYERS = {
-    "hair": Layer("Hair", _hair_legend),
-    "colours": Layer("Colours", _color_legend),
-    "structures": Layer("Structures", _structure_legend),
-    "network": Layer("Network map", _network_legend),
+    "hair": "Hair",
+    "colours": "Colours",
+    "structures": "Structures",
+    "network": "Network map",
 }
-"""Layers by name."""
+"""Titles of the layers that can be shown over a photograph, by name."""

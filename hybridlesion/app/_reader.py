@@ -16,15 +16,15 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 
+from hybridlesion import plotting
 from hybridlesion._optional_imports import cv2
 from hybridlesion.app._gallery import embed_images
-from hybridlesion.app._layers import LAYERS, paint_layer
+from hybridlesion.app._layers import LAYERS, layer_legend, paint_layer
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import ArtifactError, ImageError, OptionError
 from hybridlesion.explain import column_label, value_words
 from hybridlesion.features.scores import POINTS, load_scales
 from hybridlesion.featurizer import (
-    COLOR_CONSTANCY,
     FINETUNED,
     FINETUNED_EMBEDDERS,
     Failure,
@@ -383,8 +383,8 @@ class LesionReader:
             "network": self.featurizer.embedder in FINETUNED_EMBEDDERS,
         }
         return [
-            {"name": name, "title": layer.title, "legend": layer.legend(photograph.values)}
-            for name, layer in LAYERS.items()
+            {"name": name, "title": title, "legend": layer_legend(name, photograph.values)}
+            for name, title in LAYERS.items()
             if has[name]
         ]
 
@@ -438,29 +438,22 @@ class LesionReader:
         bytes
             The file.
         """
-        from hybridlesion.plotting import add_score, draw_abcd_sheet, save_figure
-
-        details, image = photograph.measured.segmentation, photograph.measured.image
-        correct = COLOR_CONSTANCY[self.featurizer.color_constancy]
-        shown = image if correct is None else correct(image, mask=details.field_of_view)
         notes = f"Mask: {'drawn by hand' if photograph.corrected else 'automatic'}."
         if not self.has_model:
             score = photograph.values["cnn__score"]
             notes = f"{notes} Score of the network that ships: {score:.3f}, not calibrated."
-        figure = draw_abcd_sheet(
-            *(shown, details.mask),
-            field_of_view=details.field_of_view,
-            hair=details.hair,
-            raw=image,
-            structures=details.structures,
-            title=photograph.name,
-            notes=notes,
+        measured, method = photograph.measured, self.featurizer.color_constancy
+        words = {"title": photograph.name, "notes": notes}
+        figure = plotting.draw_segmented_sheet(
+            measured.image, measured.segmentation, method, **words
         )
         if self.has_model:
             known = {"age": age, "sex": sex, "site": site, "patient_id": patient_id}
-            add_score(figure, self._score(photograph, known, others), self.name)
+            plotting.add_score(figure, self._score(photograph, known, others), self.name)
         with TemporaryDirectory(dir=photograph.path.parent) as folder:
-            return save_figure(figure, Path(folder) / f"sheet{suffix}", dpi=100).read_bytes()
+            return plotting.save_figure(
+                figure, Path(folder) / f"sheet{suffix}", dpi=100
+            ).read_bytes()
 
     def _score(
         self, photograph: Photograph, known: Mapping[str, object], others: Sequence[Photograph]
@@ -490,16 +483,14 @@ def _number(value: float) -> float | None:
 
 
 def _count_abcd(values: pd.Series) -> list[dict[str, object]]:
-    from hybridlesion.plotting import SCORE_RANGES, score_words
-
     return [
         {
             "name": name,
             "title": title,
             "value": _number(values[f"abcd__{name}"]),
-            "low": SCORE_RANGES[f"abcd__{name}"][0],
-            "high": SCORE_RANGES[f"abcd__{name}"][1],
-            "evidence": _unwrap(score_words(name, values)),
+            "low": plotting.SCORE_RANGES[f"abcd__{name}"][0],
+            "high": plotting.SCORE_RANGES[f"abcd__{name}"][1],
+            "evidence": _unwrap(plotting.score_words(name, values)),
         }
         for name, title in _TITLES.items()
     ]
@@ -517,10 +508,8 @@ def _count_seven_points(values: pd.Series) -> dict[str, object]:
         column = f"abcd__seven_point_{name}"
         terms = load_scales("seven_point")[name].terms
         strongest = sorted(terms, key=lambda term: -abs(term.weight))[:_TERMS]
-        evidence = [
-            f"{column_label(term.feature)}: {value_words(term.feature, values[term.feature])}"
-            for term in strongest
-        ]
+        features = [term.feature for term in strongest]
+        evidence = [f"{column_label(one)}: {value_words(one, values[one])}" for one in features]
         label = column_label(column)
         criteria.append(
             {

@@ -99,14 +99,15 @@ class _Shelf:
 
     def group(self, person: Person) -> dict[str, Photograph]:
         """Photographs of a patient by id."""
-        found = self.kept.copy().items() if person.patient_id is not None else ()
-        same = ((key, kept) for key, kept in found if kept.person.patient_id == person.patient_id)
-        return {key: kept.photograph for key, kept in same}
+        found, patient = self.kept.copy().items(), person.patient_id
+        same = {key: kept.photograph for key, kept in found if kept.person.patient_id == patient}
+        return {} if patient is None else same
 
-    def _others(self, photograph: Photograph, person: Person) -> list[Photograph]:
+    def _known(self, photograph: Photograph, person: Person) -> dict[str, Any]:
+        """What is known about a photograph: the facts about the patient, and other lesions."""
         group = self.group(person)
         group.pop(photograph.path.name, None)
-        return list(group.values())
+        return {**person.model_dump(mode="json"), "others": list(group.values())}
 
     def compare(self, key: str) -> list[dict[str, object]]:
         """Order the lesions of a patient, the one most unlike the others first."""
@@ -130,9 +131,8 @@ class _Shelf:
         self.settle((), [person.patient_id])
 
     def _answer(self, photograph: Photograph, person: Person) -> _Kept:
-        known = person.model_dump(mode="json")
-        others = self._others(photograph, person)
-        return _Kept(photograph, person, self.reader.answer(photograph, **known, others=others))
+        answer = self.reader.answer(photograph, **self._known(photograph, person))
+        return _Kept(photograph, person, answer)
 
     def _replace(self, key: str, kept: _Kept) -> None:
         if key in self.kept:  # not removed in the meantime
@@ -183,10 +183,8 @@ class _Shelf:
         return encode_jpeg(resize_long_side(self[key].photograph.measured.image, THUMBNAIL), 85)
 
     def sheet(self, key: str, suffix: str) -> bytes:
-        kept = self[key]
-        known = kept.person.model_dump(mode="json")
-        others = self._others(kept.photograph, kept.person)
-        return self.reader.draw_sheet(kept.photograph, suffix, **known, others=others)
+        photograph, person = self[key].photograph, self[key].person
+        return self.reader.draw_sheet(photograph, suffix, **self._known(photograph, person))
 
     def table(self, keys: Iterable[str]) -> str:
         rows = [_table_row(self[key], self.reader.name) for key in keys]

@@ -22,18 +22,13 @@ from hybridlesion._sanitize import printable
 from hybridlesion.cli._options import EXPERT, IN_TABLES, RUNNING, flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.check import check
-from hybridlesion.cli.demo import demo
-from hybridlesion.cli.drift import drift
-from hybridlesion.cli.evaluate import evaluate
-from hybridlesion.cli.explain import explain
-from hybridlesion.cli.features import features
+from hybridlesion.cli.demo import demo, web_app
+from hybridlesion.cli.evaluation import evaluate, inspect, report
 from hybridlesion.cli.fit import fit
-from hybridlesion.cli.recalibrate import recalibrate
-from hybridlesion.cli.report import inspect, report
+from hybridlesion.cli.images import explain, features, segment
 from hybridlesion.cli.score import score
-from hybridlesion.cli.segment import segment
+from hybridlesion.cli.sites import drift, recalibrate
 from hybridlesion.cli.training import finetune, train_refiner
-from hybridlesion.cli.web_app import web_app
 from hybridlesion.exceptions import HybridLesionError
 
 # Warnings are shown from these folders: this package, and typer, which calls it.
@@ -256,8 +251,10 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_WORK = (check, features, fit, score, segment, explain, finetune, train_refiner)
-for function in (*_WORK, evaluate, recalibrate, drift, report, inspect, demo):
+for function in (
+    *(check, features, fit, score, segment, explain, finetune, train_refiner),
+    *(evaluate, recalibrate, drift, report, inspect, demo),
+):
     app.command(cls=_Command)(function)
 app.command("app", cls=_Command)(web_app)
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from sklearn.base import BaseEstimator
+
     from hybridlesion.batch import Runner
     from hybridlesion.metadata import DataMapping
 
@@ -209,7 +211,6 @@ Metadata = Annotated[list[str] | None, option("TABLE", _METADATA)]
 Model = Annotated[Path, argument("MODEL.joblib", "Model file written by `fit`.")]
 OutFolder = Annotated[Path, option("DIR", "Folder to write into.")]
 OutModel = Annotated[Path, option("MODEL.joblib", "Model file to write.", ending_in(".joblib"))]
-OutScores = Annotated[Path, option("FILE", "Table of scores to write, .csv or .parquet.", TABLES)]
 _FEATURE_TABLE = "Feature table to write, .parquet; a file or an fsspec address."
 OutTable = Annotated[str, option("FILE|ADDRESS", _FEATURE_TABLE, ending_in(".parquet"))]
 _WEIGHTS = "Weight file to write, .safetensors."
@@ -398,6 +399,47 @@ def choose_runner(
                 f"--dask-resource takes NAME=NUMBER, such as GPU=1; got {pair!r}."
             ) from error
     return DaskRunner(dask, resources=numbers, time_limit=time_limit)
+
+
+def read_key(path: Path | None) -> bytes | None:
+    """Read the key that signs a model, if one is given.
+
+    Parameters
+    ----------
+    path : Path or None
+        File of the key.
+
+    Returns
+    -------
+    bytes or None
+        The key.
+    """
+    from hybridlesion import persistence
+
+    return None if path is None else persistence.read_key(path)
+
+
+def load_model(path: Path, key: Path | None) -> tuple[BaseEstimator, dict[str, Any]]:
+    """Load a model and its manifest.
+
+    Parameters
+    ----------
+    path : Path
+        Model file.
+    key : Path or None
+        File of the key that the model must be signed with, if any.
+
+    Returns
+    -------
+    model : Pipeline or HybridLesionClassifier
+        The fitted model.
+    manifest : dict
+        Its manifest.
+    """
+    from hybridlesion.persistence import load_artifact, read_manifest
+
+    secret = read_key(key)
+    return load_artifact(path, key=secret), read_manifest(path, key=secret)
 
 
 _EMBEDDERS = ("none", "finetuned", "finetuned-embedding")

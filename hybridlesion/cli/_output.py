@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 _MAX_WIDTH = 100
 
+WHOLE_WORDS = {"break_long_words": False, "break_on_hyphens": False}
+"""Options of `textwrap.wrap` that keep paths and options in one piece."""
+
 _Row = tuple[str, ...]
 
 NOTES: list[str] = []
@@ -189,10 +192,9 @@ def _wrap(text: str, width: int | None) -> str:
     from textwrap import wrap
 
     lines = []
-    whole = {"break_long_words": False, "break_on_hyphens": False}
     for line in text.split("\n"):
         indent = line[: len(line) - len(line.lstrip())] + "  "
-        wrapped = wrap(line, width, subsequent_indent=indent, **whole)
+        wrapped = wrap(line, width, subsequent_indent=indent, **WHOLE_WORDS)
         lines += wrapped if len(line) > width else [line]
     return "\n".join(lines)
 
@@ -595,6 +597,30 @@ def format_metrics(metrics: pd.DataFrame, rule: str | None = None) -> str:
     ]
     threshold = dict(zip(metrics["metric"], metrics["value"], strict=True)).get("threshold")
     return "\n".join([*lines, *explain_measures(metrics["metric"], threshold, rule)])
+
+
+def threshold_facts(model: BaseEstimator) -> dict[str, object]:
+    """Collect the operating points of a fitted model for JSON.
+
+    Parameters
+    ----------
+    model : Pipeline or HybridLesionClassifier
+        Fitted model.
+
+    Returns
+    -------
+    dict of str to object
+        ``threshold``, ``threshold_rule``, and ``thresholds`` by sensitivity, with intervals.
+    """
+    from hybridlesion.pipeline import split_steps, threshold_rule
+
+    _, classifier = split_steps(model)
+    intervals = classifier.threshold_intervals_.items()
+    return {
+        "threshold": float(classifier.threshold_),
+        "threshold_rule": threshold_rule(classifier),
+        "thresholds": {at: attributes(one, "value", "low", "high") for at, one in intervals},
+    }
 
 
 def format_thresholds(model: BaseEstimator) -> str:

@@ -141,14 +141,8 @@ def _format_sections(sections: Mapping[str, Sequence[str]], width: int) -> list[
     for title, section in sections.items():
         lines += ["", title] if lines else [title]
         for line in "\n".join(section).splitlines():
-            lines += wrap(
-                line,
-                width,
-                initial_indent="  ",
-                subsequent_indent=" " * 6,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+            indents = {"initial_indent": "  ", "subsequent_indent": " " * 6}
+            lines += wrap(line, width, **indents, **output.WHOLE_WORDS)
     return lines
 
 
@@ -253,8 +247,4 @@ def _cut(text: str, width: int) -> str:
 def _json_facts(found: DataCheck, out: Path, command: str) -> dict[str, object]:
     usable, facts = found.n_usable > 0, found.to_dict()
     facts["notes"] = [output.name_options(note) for note in found.notes]
-    return {
-        "path": out if usable else None,
-        **facts,
-        "next": command if usable else None,
-    }
+    return {"path": out if usable else None, **facts, "next": command if usable else None}

@@ -91,10 +91,10 @@ def fit(
         check_writable(path)
 
     from hybridlesion.model_selection import write_splits
-    from hybridlesion.persistence import read_key, save_artifact
+    from hybridlesion.persistence import save_artifact
     from hybridlesion.training import fit_tables
 
-    key = None if sign is None else read_key(sign)
+    key = options.read_key(sign)
     with show_waiting("auditing for leakage, then fitting"):
         trained = fit_tables(
             tables,
@@ -138,17 +138,10 @@ def fit(
 def _json_facts(trained: TrainedModel, warnings: list[str]) -> dict[str, object]:
     from dataclasses import asdict
 
-    from hybridlesion.pipeline import split_steps, threshold_rule
-
-    _, classifier = split_steps(trained.model)
-    intervals = classifier.threshold_intervals_.items()
-    names = ("n_rows", "n_groups", "n_positive")
     return {
-        **{name: trained.facts[name] for name in names},
+        **{name: trained.facts[name] for name in ("n_rows", "n_groups", "n_positive")},
         "metrics": output.metrics_by_name(trained.metrics),
-        "threshold": float(classifier.threshold_),
-        "threshold_rule": threshold_rule(classifier),
-        "thresholds": {at: output.attributes(one, "value", "low", "high") for at, one in intervals},
+        **output.threshold_facts(trained.model),
         "set_aside": trained.set_aside,
         "columns": [asdict(use) for use in trained.columns],
         "leading_score": trained.facts["leading_score"],

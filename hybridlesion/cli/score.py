@@ -106,12 +106,9 @@ def score(
 
     from hybridlesion._formatting import threshold_words
     from hybridlesion.inference import score_inputs, threshold_in_use
-    from hybridlesion.persistence import load_artifact, read_key, read_manifest
     from hybridlesion.pipeline import split_steps
 
-    secret = None if key is None else read_key(key)
-    fitted = load_artifact(model, key=secret)
-    manifest = read_manifest(model, key=secret)
+    fitted, manifest = options.load_model(model, key)
     featurizer, _ = split_steps(fitted)
     output.check_device(str(device), "none" if featurizer is None else featurizer.embedder)
     with show_progress("scoring") as progress:
@@ -162,10 +159,8 @@ def _score_one(
     model: Path, image: str, facts: dict, device: str, key: Path | None, as_json: bool
 ) -> None:
     from hybridlesion.inference import score_image
-    from hybridlesion.persistence import load_artifact, read_key, read_manifest
 
-    secret = None if key is None else read_key(key)
-    fitted, manifest = load_artifact(model, key=secret), read_manifest(model, key=secret)
+    fitted, manifest = options.load_model(model, key)
     answer = score_image(
         *(fitted, image), metadata=facts, training=manifest.get("training"), device=device
     )

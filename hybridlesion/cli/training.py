@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -76,7 +75,7 @@ def finetune(
             n_jobs=jobs,
             restart=restart,
             progress=progress,
-            log=partial(_say_epoch, epochs),
+            log=lambda training, row: say(epoch_line(epochs, training, row)),
         )
     curve_figure(pd.read_csv(trained.path / "curves.csv"), trained.path / "curves.png")
     output.print_diagnoses(trained.diagnoses)
@@ -133,7 +132,7 @@ def train_refiner(
             n_jobs=jobs,
             restart=restart,
             progress=progress,
-            log=partial(_say_epoch, epochs),
+            log=lambda training, row: say(epoch_line(epochs, training, row)),
         )
     curve = pd.read_csv(f"{trained.path}.curve.csv")
     curve_figure(curve.rename(columns={"training": "fold"}), f"{trained.path}.curve.png")
@@ -145,10 +144,6 @@ def train_refiner(
         output.echo(output.format_metrics(trained.metrics))
     made = f"trained on {trained.n_images:,} images"
     output.print_written(trained.path, made, trained.n_failed, trained.errors_path)
-
-
-def _say_epoch(epochs: int, training: str, row: Mapping[str, float]) -> None:
-    say(epoch_line(epochs, training, row))
 
 
 def epoch_line(epochs: int, training: str, row: Mapping[str, float]) -> str:

@@ -198,6 +198,40 @@ def _rgb(color: str) -> tuple[int, ...]:
     return tuple(bytes.fromhex(color.removeprefix("#")))
 
 
+def draw_segmented_sheet(
+    image: np.ndarray, details: Segmentation, color_constancy: str, *, title: str, notes: str
+) -> Figure:
+    """Draw the ABCD sheet of a segmented image.
+
+    Parameters
+    ----------
+    image : ndarray of shape (H, W, 3), uint8
+        Image at the scale of the analysis.
+    details : Segmentation
+        Its segmentation.
+    color_constancy : str
+        Colour constancy of the features, as in `hybridlesion.featurizer.LesionFeaturizer`.
+    title, notes : str
+        As for `draw_abcd_sheet`.
+
+    Returns
+    -------
+    Figure
+        The sheet.
+    """
+    correct = COLOR_CONSTANCY[color_constancy]
+    return draw_abcd_sheet(
+        image if correct is None else correct(image, mask=details.field_of_view),
+        details.mask,
+        field_of_view=details.field_of_view,
+        hair=details.hair,
+        raw=image,
+        structures=details.structures,
+        title=title,
+        notes=notes,
+    )
+
+
 @dataclass(frozen=True)
 class DrawnSheet:
     """Figures drawn for one image.
@@ -279,30 +313,23 @@ class SheetDrawing:
         notes = f"Mask: {segmenter}, confidence {details.confidence:.2f}."
         notes = f"{notes} {flag_words(details.flags)}"
         if self.masks is not None:
-            own = self._own_mask(image_id)
+            if image_id not in self.masks:
+                raise ImageError(f"there is no mask of {image_id}.")
+            own = self.masks[image_id]
             try:
                 details = replace_mask(details, read_mask(own), image_size(path))
             except ImageError as error:
                 raise ImageError(f"{own}: {error}") from error
             notes = f"Mask: {Path(own).name}."
-        correct = COLOR_CONSTANCY[featurizer.color_constancy]
-        shown = image if correct is None else correct(image, mask=details.field_of_view)
-        options = {"field_of_view": details.field_of_view, "hair": details.hair, "raw": image}
-        options["structures"] = details.structures
-        mask = details.mask
-        sheet = draw_abcd_sheet(shown, mask, title=image_id, notes=notes, **options)
+        words = {"title": image_id, "notes": notes}
+        sheet = draw_segmented_sheet(image, details, featurizer.color_constancy, **words)
         if self.score is not None:
             add_score(sheet, self.score(image_id, image, details), self.model_name)
         seen = None
         if featurizer.embedder in FINETUNED_EMBEDDERS:
             settings = {"column": self.column, "device": featurizer.device}
-            seen = cnn_map(image, mask, featurizer.weights, **settings)
-        return DrawnSheet(sheet, image, mask, seen)
-
-    def _own_mask(self, image_id: str) -> str:
-        if image_id not in self.masks:
-            raise ImageError(f"there is no mask of {image_id}.")
-        return self.masks[image_id]
+            seen = cnn_map(image, details.mask, featurizer.weights, **settings)
+        return DrawnSheet(sheet, image, details.mask, seen)
 
 
 SHEET_SUFFIXES = (".png", ".pdf", ".svg")
@@ -374,16 +401,15 @@ def write_abcd_sheets(
     if len(records) == 0:
         raise TableError("`records` is empty: there is nothing to explain.")
     records = as_pandas(records)
-    own = LesionFeaturizer(segmenter=check_segmenter(segmenter))
+    featurizer = LesionFeaturizer(segmenter=check_segmenter(segmenter))
     if model is not None:
-        own = clone(_own_featurizer(model, segmenter))
-    parameters = {"embedder": "none", "weights": None}
+        featurizer = clone(_own_featurizer(model, segmenter))
+    featurizer.set_params(embedder="none", weights=None)
     if network is not None:
         weights = None if network == FINETUNED else os.fspath(network)
         # Fail before any image is read if the network cannot be used.
         CNNScorer(weights).fit()
-        parameters |= {"embedder": FINETUNED, "weights": weights}
-    featurizer = own.set_params(**parameters)
+        featurizer.set_params(embedder=FINETUNED, weights=weights)
     image_ids, paths = list(records["image_id"]), list(records["path"])
     rows = list(zip(image_ids, paths, strict=True))
     targets = _targets(image_ids, out)
@@ -391,9 +417,14 @@ def write_abcd_sheets(
     _check_targets(targets, maps, paths, masks)
     if len(rows) > 1:
         batch.check_errors(out)
-    score = None if model is None else _Scorer(model, _facts(records), training or {})
-    chosen = {"masks": _mask_paths(image_ids, masks), "score": score, "model_name": model_name}
-    drawing = SheetDrawing(featurizer, **chosen)
+    facts, mask_paths = _facts(records), _mask_paths(image_ids, masks)
+
+    def score(image_id: str, image: np.ndarray, details: Segmentation) -> LesionAnswer:
+        measured = measure_image(model, image, mask=details, image_id=image_id)
+        return score_image(model, measured, metadata=facts[image_id], training=training)
+
+    settings = {"score": None if model is None else score, "model_name": model_name}
+    drawing = SheetDrawing(featurizer, mask_paths, **settings)
     failures = []
     found = read_segmented(rows, long_side=featurizer.long_side, segmenter=featurizer.segmenter)
     for done, (target, (row, answer)) in enumerate(zip(targets, found, strict=True), start=1):
@@ -411,22 +442,8 @@ def write_abcd_sheets(
     if len(rows) > 1:
         path, errors = Path(out), batch.write_errors(out, failures)
         batch.check_usable(failures, len(rows), errors)
-    n_drawn, seconds = len(rows) - len(failures), time.monotonic() - started
-    return batch.ExtractionResult(path, n_drawn, len(failures), errors, seconds)
-
-
-@dataclass(frozen=True)
-class _Scorer:
-    """Score measured images with what is known of them."""
-
-    model: BaseEstimator
-    facts: Mapping[str, Mapping[str, object]]
-    training: Mapping[str, object]
-
-    def __call__(self, image_id: str, image: np.ndarray, details: Segmentation) -> LesionAnswer:
-        measured = measure_image(self.model, image, mask=details, image_id=image_id)
-        known = self.facts[image_id]
-        return score_image(self.model, measured, metadata=known, training=self.training)
+    n_failed, seconds = len(failures), time.monotonic() - started
+    return batch.ExtractionResult(path, len(rows) - n_failed, n_failed, errors, seconds)
 
 
 def _own_featurizer(model: BaseEstimator, segmenter: str) -> LesionFeaturizer:

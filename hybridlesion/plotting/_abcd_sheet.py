@@ -348,16 +348,35 @@ def draw_colors(
     inside = maps.colors != NOT_MEASURED
     picture = np.where(inside[..., None], shown[maps.colors], fade(maps, 0.75))
     show_lesion(panel, maps, picture.astype(np.uint8))
-    shares = {name: values[f"abcd__color_share_{name}"] for name in COLORS}
-    present = {name: values[f"abcd__color_has_{name}"] > 0 for name in COLORS}
-    entries = [
-        ("s", SWATCHES[name], f"{color_word(name)} {percent(share)}", present[name])
-        for name, share in shares.items()
-    ]
-    rest = ("s", _NONE, f"none of them {percent(1 - sum(shares.values()))}", False)
+    entries = [("s", *entry) for entry in color_legend(values)]
+    others = 1 - sum(values[f"abcd__color_share_{name}"] for name in COLORS)
+    rest = ("s", _NONE, f"none of them {percent(others)}", False)
     panel.legend([*entries[:3], rest, *entries[3:]])
     # In the free place of the legend, which has seven entries in two columns of four.
     write(panel.caption, 1.8, 0.7, f"Bold: present ({percent(palette.minimum_share)} or more).")
+
+
+def color_legend(values: Mapping[str, float]) -> list[tuple[tuple[int, int, int], str, bool]]:
+    """Describe the six colours of a lesion.
+
+    Parameters
+    ----------
+    values : mapping of str to float
+        Features by column name.
+
+    Returns
+    -------
+    list of (tuple of int, str, bool)
+        RGB in which each colour is shown, its name with its share, and whether it is present.
+    """
+    return [
+        (
+            SWATCHES[name],
+            f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'])}",
+            bool(values[f"abcd__color_has_{name}"] > 0),
+        )
+        for name in COLORS
+    ]
 
 
 def color_word(name: str) -> str:
@@ -406,12 +425,7 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
         ("s", STREAKS, f"streaks in {value['streaks_octants']:.0f} octants", present["streaks"]),
         ("o", DOTS, f"dots {value['dots_count']:.0f}", present["dots"]),
         ("ring", GLOBULES, f"globules {value['globules_count']:.0f}", present["globules"]),
-        (
-            "s",
-            STRUCTURELESS,
-            f"structureless {100 * empty:.1f} %",
-            present["structureless"],
-        ),
+        ("s", STRUCTURELESS, f"structureless {100 * empty:.1f} %", present["structureless"]),
         ("s", VEIL, f"blue-white veil {percent(value['veil_share'])}", False),
     ]
     panel.legend(entries)

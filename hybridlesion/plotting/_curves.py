@@ -136,7 +136,6 @@ def decision_figure(
     probability: a threshold of 5 % accepts 19 false positives for one true positive.
     """
     y, score = np.asarray(y, dtype=int), np.asarray(score, dtype=float)
-    groups = None if groups is None else np.asarray(groups)
     options = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     try:
         curve = decision_curve(y, score, groups=groups, **options)
@@ -228,13 +227,9 @@ def draw_selective(axes: Axes, curves: pd.DataFrame) -> None:
         Results of `hybridlesion.metrics.selective_risk`, with the column ``by``.
     """
     for by, curve in curves.groupby("by", sort=False):
-        color = {"confidence": MODEL}.get(by, BENIGN)
-        axes.fill_between(
-            curve["coverage"], curve["low"], curve["high"], color=color, alpha=0.15, lw=0
-        )
-        axes.plot(
-            curve["coverage"], curve["error"], color=color, lw=2.2, marker="o", ms=3.5, label=by
-        )
+        color, share = MODEL if by == "confidence" else BENIGN, curve["coverage"]
+        axes.fill_between(share, curve["low"], curve["high"], color=color, alpha=0.15, lw=0)
+        axes.plot(share, curve["error"], color=color, lw=2.2, marker="o", ms=3.5, label=by)
     finish_axes(axes, x_label="Share of lesions scored", y_label="Share of wrong labels")
     axes.set(xlim=(1.02, 0.08), ylim=(0, max(1.1 * curves["high"].max(), 0.01)))
     axes.legend(

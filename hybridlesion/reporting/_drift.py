@@ -213,9 +213,8 @@ def _compare(
         # A model may leave out scores on purpose.
         if name not in ("score", "applicability"):
             missing = 1 - weights[known].sum() / n_groups
-            counts = [[share * n, (1 - share) * n] for share, n in (
-                (missing, n_groups), (training.missing, training.n_groups)
-            )]  # fmt: skip
+            both = ((missing, n_groups), (training.missing, training.n_groups))
+            counts = [[share * n, (1 - share) * n] for share, n in both]
             p = fisher_exact(np.rint(counts).astype(int)).pvalue
             shift = abs(missing - training.missing)
             yield name, "missing", training.missing, missing, shift, p

@@ -328,8 +328,6 @@ class Card:
         Identifiers; `patient` is empty if unknown.
     score : float
         Probability of malignancy.
-    called : bool
-        Whether the lesion is classified as malignant.
     truth : str
         ``"malignant"``, ``"benign"`` or ``"unknown"``.
     error : str
@@ -354,7 +352,6 @@ class Card:
     image_id: str
     patient: str
     score: float
-    called: bool
     truth: str
     error: str
     about: str
@@ -405,7 +402,6 @@ def make_cards(
             image_id=str(row["image_id"]),
             patient=row["patient_id"],
             score=float(row["score"]),
-            called=called,
             truth=truth,
             error=_error(truth, called, threshold),
             about=_about(row),

@@ -9,21 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import measure_words
-from hybridlesion.metrics import (
-    LOWER_IS_BETTER,
-    decision_intervals,
-    operating_points,
-    roc_band,
-)
-from hybridlesion.reporting.html._report_data import Comparison, Evaluation
+from hybridlesion._formatting import interval_words, measure_words
+from hybridlesion.metrics import LOWER_IS_BETTER, decision_intervals, operating_points, roc_band
+from hybridlesion.reporting.html._report_data import Comparison, Evaluation, ReportData
 from hybridlesion.reporting.html._summary import judge_calibration
 
-_SHARES, _ENDS, _SIGNS = (
-    ("sensitivity", "specificity", "precision", "npv"),
-    ("low", "high"),
-    ("positive", "negative"),
-)
+_SHARES = ("sensitivity", "specificity", "precision", "npv")
 # Thresholds of each class that the slider can reach.
 _STEPS = 200
 _SENSITIVITIES = (0.8, 0.9, 0.95, 0.98)
@@ -58,31 +49,42 @@ def make_tiles(evaluation: Evaluation) -> list[Tile]:
     list of Tile
         AUC, sensitivity, specificity, calibration, and numbers of lesions and patients.
     """
-    metrics, tiles = evaluation.metrics, []
-    auc, *ends = _row(metrics, "auc")
-    words = "A malignant lesion scores higher than a benign one this often"
-    tiles.append(Tile("AUC", *measure_words("auc", auc, *ends), words))
+    rows = evaluation.metrics.set_index("metric")[["value", "low", "high"]]
+    often = "A malignant lesion scores higher than a benign one this often"
+    tiles = [Tile("AUC", *measure_words("auc", *rows.loc["auc"]), often)]
     for metric, title, words in (
         ("recall", "Sensitivity", "of malignant lesions are found"),
         ("specificity", "Specificity", "of benign lesions are left alone"),
     ):
-        value, low, high = (100 * number for number in _row(metrics, metric))
-        interval = "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %"
-        shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
-        tiles.append(Tile(title, shown, interval, f"{words} at {evaluation.threshold:.3g}"))
-    slope, low, high = _row(metrics, "calibration_slope")
-    shown = "undefined" if math.isnan(slope) else f"{slope:.2f}"
-    interval = "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
-    verdict = judge_calibration(slope, low, high)
-    tiles.append(Tile("Calibration slope", shown, interval, verdict))
+        shown = interval_words(*(100 * rows.loc[metric]), form=".0f", unit=" %")
+        tiles.append(Tile(title, *shown, f"{words} at {evaluation.threshold:.3g}"))
+    slope = rows.loc["calibration_slope"]
+    tiles.append(Tile("Calibration slope", *interval_words(*slope), judge_calibration(*slope)))
     y, patients = evaluation.y, len(np.unique(evaluation.groups))
     words = f"{y.sum():,} of them malignant ({100 * y.mean():.1f} %)"
     of = f"of {patients:,} {evaluation.unit}" if patients < len(y) else "patients unknown"
     return [*tiles, Tile("Lesions", f"{len(y):,}", of, words)]
 
 
-def _row(metrics: pd.DataFrame, metric: str) -> list[float]:
-    return metrics.set_index("metric").loc[metric, ["value", "low", "high"]].tolist()
+def describe_threshold(data: ReportData) -> dict[str, object]:
+    """Fill the section on the threshold.
+
+    Parameters
+    ----------
+    data : ReportData
+        Contents of the report.
+
+    Returns
+    -------
+    dict
+        Variables of the template ``threshold.html``.
+    """
+    if not data.evaluations:
+        return {"decisions": None}
+    last = data.evaluations[-1]
+    found = decide(last)
+    own = {"static": static_values(found), "points": point_rows(found), "unit": last.unit}
+    return {"decisions": found, **own}
 
 
 @dataclass(frozen=True)
@@ -131,11 +133,14 @@ class ThresholdCounts:
             "n": self.n_benign,
             "at": self.at,
             "ends": {
-                name: [[_plain(end) for end in self.shares[f"{name}_{side}"]] for side in _ENDS]
-                for name in _SHARES
+                name: [self._plain(f"{name}_low"), self._plain(f"{name}_high")] for name in _SHARES
             },
-            "sd": [[_plain(sd) for sd in self.shares[f"{sign}_sd"]] for sign in _SIGNS],
+            "sd": [self._plain("positive_sd"), self._plain("negative_sd")],
         }
+
+    def _plain(self, column: str) -> list[float | None]:
+        """Round for the script; JSON has no NaN."""
+        return [round(one, 6) if math.isfinite(one) else None for one in self.shares[column]]
 
     @property
     def curve(self) -> str:
@@ -166,11 +171,9 @@ def decide(evaluation: Evaluation) -> ThresholdCounts:
     ThresholdCounts
         Counts, band and operating points.
     """
-    y, score = evaluation.y.astype(bool), evaluation.score
-    groups, rules = evaluation.groups, {"sensitivities": _SENSITIVITIES}
-    points = operating_points(
-        y, score, **rules, threshold=evaluation.threshold, groups=groups, n_bootstrap=0
-    )
+    y, score, groups = evaluation.y.astype(bool), evaluation.score, evaluation.groups
+    rules = {"sensitivities": _SENSITIVITIES, "threshold": evaluation.threshold}
+    points = operating_points(y, score, **rules, groups=groups, n_bootstrap=0)
     malignant, benign = np.sort(score[y]), np.sort(score[~y])
     reached = [_spread(malignant), _spread(benign), points["threshold"]]
     threshold = np.unique(np.concatenate(reached))
@@ -183,20 +186,12 @@ def decide(evaluation: Evaluation) -> ThresholdCounts:
         marks[place] = f"{marks[place][:-2]}, " if place in marks else ""
         marks[place] += f"{100 * at:.0f} %"
     marks[places[0]] = f"{marks[places[0]]}, model" if places[0] in marks else "model"
-    band = roc_band(y, score, groups=groups, n_bootstrap=500)
-    numbers = (len(malignant), len(benign), places[0], marks, band, points)
-    shares = decision_intervals(y, score, threshold, groups=groups)
-    return ThresholdCounts(threshold, true, false, *numbers, shares)
-
-
-def _plain(number: float) -> float | None:
-    """Round for the script; JSON has no NaN."""
-    return round(number, 6) if math.isfinite(number) else None
-
-
-def _interval(row: pd.Series, name: str) -> str:
-    low, high = (100 * row[f"{name}_{end}"] for end in _ENDS)
-    return "" if math.isnan(low) else f"{low:.1f} to {high:.1f} %"
+    return ThresholdCounts(
+        *(threshold, true, false, len(malignant), len(benign), places[0], marks),
+        band=roc_band(y, score, groups=groups, n_bootstrap=500),
+        points=points,
+        shares=decision_intervals(y, score, threshold, groups=groups),
+    )
 
 
 def _spread(ordered: np.ndarray) -> np.ndarray:
@@ -222,27 +217,29 @@ def static_values(decisions: ThresholdCounts) -> dict[str, str]:
     true, false = int(decisions.true[at]), int(decisions.false[at])
     missed, spared = n_malignant - true, n_benign - false
     n = n_malignant + n_benign
-    names = [("ppv", "precision"), *((name, name) for name in _SHARES if name != "precision")]
     counts = {"tp": true, "fp": false, "fn": missed, "tn": spared}
-    shares = {
-        "sensitivity": true / n_malignant,
-        "specificity": spared / n_benign,
-        # The prevalence here is that of the lesions: plain shares of the counts.
-        "ppv": true / (true + false) if true + false else math.nan,
-        "npv": spared / (spared + missed) if spared + missed else math.nan,
-    }
-    return {
+    values = {
         "threshold": f"{decisions.threshold[at]:.4g}",
         "prevalence": f"{100 * n_malignant / n:.3g}",
         "missed": f"{1000 * missed / n:.1f}",
         "referred": f"{1000 * (true + false) / n:.0f}",
         **{name: f"{count:,}" for name, count in counts.items()},
-        **{f"{key}_interval": _interval(decisions.shares.iloc[at], name) for key, name in names},
-        **{
-            name: "undefined" if math.isnan(share) else f"{100 * share:.1f} %"
-            for name, share in shares.items()
-        },
     }
+    # The prevalence here is that of the lesions: plain shares of the counts.
+    shares = {
+        "sensitivity": (true, n_malignant),
+        "specificity": (spared, n_benign),
+        "ppv": (true, true + false),
+        "npv": (spared, spared + missed),
+    }
+    for name, (part, whole) in shares.items():
+        column = "precision" if name == "ppv" else name
+        ends = 100 * decisions.shares.iloc[at][[f"{column}_low", f"{column}_high"]]
+        share = 100 * (part / whole) if whole else None
+        values[name], values[f"{name}_interval"] = interval_words(
+            share, *ends, form=".1f", unit=" %"
+        )
+    return values
 
 
 def point_rows(decisions: ThresholdCounts) -> list[dict[str, str]]:
@@ -260,17 +257,15 @@ def point_rows(decisions: ThresholdCounts) -> list[dict[str, str]]:
         intervals as pairs, and ``called``.
     """
     rows = []
-    places = np.searchsorted(decisions.threshold, decisions.points["threshold"])
-    for point, place in zip(decisions.points.to_dict("records"), places, strict=True):
-        share = decisions.shares.iloc[place]
+    for point in decisions.points.to_dict("records"):
+        share = decisions.shares.iloc[np.searchsorted(decisions.threshold, point["threshold"])]
         name = "Threshold of the model"
         if point["rule"] == "sensitivity":
             name = f"{100 * point['at']:.0f} % sensitivity"
         row = {"name": name, "threshold": f"{point['threshold']:.4g}"}
         for column in ("sensitivity", "specificity", "precision"):
-            value, low, high = (100 * share[f"{column}{end}"] for end in ("", "_low", "_high"))
-            shown = "undefined" if math.isnan(value) else f"{value:.0f} %"
-            row[column] = (shown, "" if math.isnan(low) else f"{low:.0f} to {high:.0f} %")
+            found = 100 * share[[column, f"{column}_low", f"{column}_high"]]
+            row[column] = interval_words(*found, form=".0f", unit=" %")
         rows.append(row | {"called": f"{1000 * point['called']:.0f}"})
     return rows
 
@@ -278,9 +273,9 @@ def point_rows(decisions: ThresholdCounts) -> list[dict[str, str]]:
 _COMPARED = {
     "auc": "AUC",
     "average_precision": "Average precision",
-    "specificity_at_80_sensitivity": "Specificity at 80 % sensitivity",
-    "specificity_at_90_sensitivity": "Specificity at 90 % sensitivity",
-    "specificity_at_95_sensitivity": "Specificity at 95 % sensitivity",
+    **{
+        f"specificity_at_{k}_sensitivity": f"Specificity at {k} % sensitivity" for k in (80, 90, 95)
+    },
     "brier": "Brier score",
 }
 
@@ -308,11 +303,10 @@ def compare_rows(comparison: Comparison) -> list[tuple[str, ...]]:
         if row["low"] > 0 or row["high"] < 0:
             higher = row["difference"] > 0
             verdict = "better" if higher != (metric in LOWER_IS_BETTER) else "worse"
-        digits = 4 if metric == "brier" else 3
-        values = [f"{row[name]:.{digits}f}" for name in ("value", "against")]
-        difference = f"{row['difference']:+.{digits}f}"
-        interval = f"{row['low']:+.{digits}f} to {row['high']:+.{digits}f}"
-        rows.append((title, *values, difference, interval, verdict))
+        form = ".4f" if metric == "brier" else ".3f"
+        values = [f"{row[name]:{form}}" for name in ("value", "against")]
+        change = interval_words(*row[["difference", "low", "high"]], form=f"+{form}")
+        rows.append((title, *values, *change, verdict))
     return rows
 
 

@@ -30,7 +30,12 @@ from hybridlesion.metrics import decision_curve, roc_band, roc_curve
 from hybridlesion.plotting import THEME
 from hybridlesion.reporting.html._cases import draw_details, make_cards, take_pictures
 from hybridlesion.reporting.html._decisions import compare_rows
-from hybridlesion.reporting.html._report_data import Comparison, ReportData, collect_report_data
+from hybridlesion.reporting.html._report_data import (
+    Comparison,
+    Evaluation,
+    ReportData,
+    collect_report_data,
+)
 from hybridlesion.reporting.html._sections import fill_sections
 
 # Above this number of lesions, the images are smaller, since the page contains all of them.
@@ -170,15 +175,7 @@ def write_page(
     content = fill_sections(data, cards, None if ablation is None else read_table(ablation))
     # One scale for all reliability diagrams.
     limit = max([plotting.reliability_limit(e.y, e.score) for e in data.evaluations], default=1.0)
-    charts = [
-        draw_charts(
-            *(e.key, e.y, e.score, e.threshold, e.metrics),
-            groups=e.groups,
-            limit=limit,
-            risk=e.risk,
-        )
-        for e in data.evaluations
-    ]
+    charts = [draw_charts(evaluation, limit) for evaluation in data.evaluations]
     compared = [_draw_comparison(number, one) for number, one in enumerate(data.comparisons)]
     with atomic_path(path) as temporary:
         page = _render(content | {"charts": charts, "compared": compared})
@@ -216,37 +213,15 @@ def _rows(cases: pd.DataFrame) -> list[tuple[str, str]]:
     return [] if cases.empty else list(zip(cases["image_id"], cases["path"], strict=True))
 
 
-def draw_charts(
-    key: str,
-    y: np.ndarray,
-    score: np.ndarray,
-    threshold: float | None,
-    metrics: pd.DataFrame,
-    *,
-    groups: np.ndarray | None = None,
-    limit: float | None = None,
-    risk: pd.DataFrame | None = None,
-) -> list[dict[str, str]]:
+def draw_charts(evaluation: Evaluation, limit: float | None = None) -> list[dict[str, str]]:
     """Draw the ROC, precision-recall, reliability, decision and risk-coverage curves.
 
     Parameters
     ----------
-    key : str
-        Prefix of ids, unique on the page.
-    y : ndarray of shape (n,), int
-        Truth, 1 for malignant; both classes must occur.
-    score : ndarray of shape (n,), 0 to 1
-        Probabilities.
-    threshold : float or None
-        Threshold to mark.
-    metrics : DataFrame
-        Columns metric, value, low, high.
-    groups : ndarray of shape (n,), default=None
-        Patient of each row, for the band of the ROC curve. If None, each row is its own patient.
+    evaluation : Evaluation
+        Scores and truth; both classes must occur.
     limit : float, default=None
         Upper end of both axes of the reliability diagram. If None, that of these scores.
-    risk : DataFrame, default=None
-        Risk-coverage curves, if any.
 
     Returns
     -------
@@ -254,9 +229,10 @@ def draw_charts(
         Charts, each with ``key``, the prefix of its ids; ``svg``, the drawing, which contains
         no external text; ``alt``, the text alternative; and ``caption``.
     """
-    legend = plotting.legend_words(metrics)
+    y, score, threshold = evaluation.y, evaluation.score, evaluation.threshold
+    legend = plotting.legend_words(evaluation.metrics)
     words = defaultdict(lambda: "not available", legend)
-    band = roc_band(y, score, groups=groups)
+    band = roc_band(y, score, groups=evaluation.groups)
     # A panel is too narrow for two intervals.
     area, slope = (
         {name: legend[name]} if name in legend else {} for name in ("auc", "calibration_slope")
@@ -287,17 +263,21 @@ def draw_charts(
             "than treating all lesions or none, at that threshold probability.",
         ),
     }
-    if risk is not None:
-        drawn["risk"] = _risk_chart(risk)
+    if evaluation.risk is not None:
+        drawn["risk"] = _risk_chart(evaluation.risk)
     return [
-        {"key": f"{key}-{name}", "svg": _to_svg(f"{key}-{name}", draw), "alt": alt, "caption": text}
+        _chart(f"{evaluation.key}-{name}", draw, alt, text)
         for name, (draw, alt, text) in drawn.items()
     ]
 
 
+def _chart(key: str, draw: Callable[[Axes], None], alt: str, caption: str) -> dict[str, str]:
+    return {"key": key, "svg": _to_svg(key, draw), "alt": alt, "caption": caption}
+
+
 def _draw_comparison(number: int, one: Comparison) -> dict[str, object]:
     """Draw the ROC curves of two scores, and format their differences."""
-    auc, key = one.differences.set_index("metric").loc["auc"], f"compared-{number}"
+    auc = one.differences.set_index("metric").loc["auc"]
 
     def draw(axes: Axes) -> None:
         plotting.draw_roc(axes, one.y, one.score, None, {})
@@ -306,10 +286,8 @@ def _draw_comparison(number: int, one: Comparison) -> dict[str, object]:
         axes.plot(curve["false_positive_rate"], curve["sensitivity"], **style)
 
     caption = f"Line: the model, AUC {auc['value']:.3f}. Dashed: the other, {auc['against']:.3f}."
-    chart = {"key": key, "svg": _to_svg(key, draw), "caption": caption}
-    chart["alt"] = f"ROC curves of two scores. {caption}"
-    n = f"{len(one.y):,}"
-    return {"name": one.name, "n": n, "chart": chart, "rows": compare_rows(one)}
+    chart = _chart(f"compared-{number}", draw, f"ROC curves of two scores. {caption}", caption)
+    return {"name": one.name, "n": f"{len(one.y):,}", "chart": chart, "rows": compare_rows(one)}
 
 
 def _risk_chart(risk: pd.DataFrame) -> tuple[Callable[[Axes], None], str, str]:

@@ -5,29 +5,24 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 
+from hybridlesion import metrics
 from hybridlesion.batch import count_errors
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.leakage import in_sample_mask
 from hybridlesion.metadata import read_records, read_sources
-from hybridlesion.metrics import (
-    compare_scores,
-    describe_sources,
-    evaluate,
-    evaluate_subgroups,
-    summarize_sources,
-)
 from hybridlesion.model_selection import grouping
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps, threshold_rule
 from hybridlesion.reporting._score_table import (
     TRAINED_ON,
+    ScoreTable,
     add_baseline,
     join_truth,
     read_scores,
@@ -100,7 +95,7 @@ class Comparison:
     differences: pd.DataFrame
 
 
-@dataclass(frozen=True)
+@dataclass
 class ReportData:
     """Contents of the page.
 
@@ -114,24 +109,24 @@ class ReportData:
         Featurizer of the model; None if the model scores only feature tables.
     classifier : estimator
         The fitted classifier.
-    evaluations : tuple of Evaluation
-        Evaluation of the out-of-fold scores first, then of further lesions.
-    cases : DataFrame or None
-        Scored lesions, with truth, metadata and reasons if known.
-    of_cases : Evaluation or None
-        Evaluation of `cases`; None without truth.
-    out_of_fold : bool
-        Whether the cases are the training lesions with their out-of-fold scores.
     threshold : float or None
         Lowest score that is classified as malignant.
     rule : str or None
         How the threshold was chosen.
-    notes : tuple of str
+    evaluations : list of Evaluation, optional
+        Evaluation of the out-of-fold scores first, then of further lesions.
+    cases : DataFrame, default=None
+        Scored lesions, with truth, metadata and reasons if known.
+    of_cases : Evaluation, default=None
+        Evaluation of `cases`; None without truth.
+    out_of_fold : bool, default=False
+        Whether the cases are the training lesions with their out-of-fold scores.
+    notes : list of str, optional
         Notes on the tables.
-    comparisons : tuple of Comparison
+    comparisons : list of Comparison, optional
         The CNN alone if its scores are known, then the other scores that were given, and the
         baselines of the training lesions.
-    n_scored, n_failed : int
+    n_scored, n_failed : int, default=0
         Number of scored images, and of images that could not be scored.
     sources : mapping, default=None
         Metrics of the cases by source, in the form of
@@ -142,16 +137,16 @@ class ReportData:
     manifest: Mapping
     featurizer: LesionFeaturizer | None
     classifier: BaseEstimator
-    evaluations: tuple[Evaluation, ...]
-    cases: pd.DataFrame | None
-    of_cases: Evaluation | None
-    out_of_fold: bool
     threshold: float | None
     rule: str | None
-    notes: tuple[str, ...]
-    comparisons: tuple[Comparison, ...]
-    n_scored: int
-    n_failed: int
+    evaluations: list[Evaluation] = field(default_factory=list)
+    cases: pd.DataFrame | None = None
+    of_cases: Evaluation | None = None
+    out_of_fold: bool = False
+    notes: list[str] = field(default_factory=list)
+    comparisons: list[Comparison] = field(default_factory=list)
+    n_scored: int = 0
+    n_failed: int = 0
     sources: Mapping | None = None
 
 
@@ -194,47 +189,45 @@ def collect_report_data(
     """
     manifest = read_manifest(model)
     featurizer, classifier = split_steps(load_artifact(model))
-    threshold, rule = getattr(classifier, "threshold_", None), threshold_rule(classifier)
-    evaluations, cases, of_cases, notes, out_of_fold = [], None, None, [], False
-    compared, counts, sources = [], (0, 0), None
-    baselines = compare_baselines(classifier)
+    cut = getattr(classifier, "threshold_", None), threshold_rule(classifier)
+    data = ReportData(Path(model).name, manifest, featurizer, classifier, *cut)
     if hasattr(classifier, "target_"):
         known = (manifest.get("training") or {}).get("n_patients")
-        evaluations.append(_out_of_fold(classifier, "patients" if known else "groups"))
+        data.evaluations.append(_out_of_fold(classifier, "patients" if known else "groups"))
+    baselines = compare_baselines(classifier)
     if scores is not None:
-        scored = read_scores(scores)
-        cases, notes = scored.frame, list(scored.warnings)
-        counts = len(cases), count_errors(scores)
-        out_of_fold = _are_out_of_fold(cases["score"], classifier)
-        # A number read from text may differ in the last digit.
-        known = scored.threshold is not None
-        if known and (threshold is None or not math.isclose(scored.threshold, threshold)):
-            threshold, rule = scored.threshold, scored.rule
+        scored = _add_scores(data, scores)
         if truth:
             records = read_records(list(truth), **options)
-            cases, left_out = join_truth(cases, records.frame)
-            notes += [*records.warnings, *left_out]
-            of_cases = _scored(cases, threshold, rule, Path(scores).name, out_of_fold=out_of_fold)
+            data.cases, left_out = join_truth(data.cases, records.frame)
+            data.notes += [*records.warnings, *left_out]
+            data.of_cases = _evaluate(data, Path(scores).name)
             # Do not report the same scores twice.
-            evaluations = [of_cases] if out_of_fold else [*evaluations, of_cases]
+            data.evaluations = [*([] if data.out_of_fold else data.evaluations), data.of_cases]
             # Out of fold, the CNN alone is one of the baselines.
-            network = (
-                None if out_of_fold and baselines else getattr(classifier, "leading_", "cnn__score")
-            )
-            compared, more = _compare(cases, against, network, of_cases.threshold)
-            notes += more
+            network = getattr(classifier, "leading_", "cnn__score")
+            _compare(data, against, None if data.out_of_fold and baselines else network)
             if source is not None:
                 tables, ids = [*truth, scores], options.get("id_column")
-                named = read_sources(tables, source, cases["image_id"], ids)
-                sources = _by_source(source, named, of_cases, out_of_fold=out_of_fold)
-        own = [name for name in scored.reasons if name == "image_id" or name not in cases]
-        cases = cases.merge(scored.reasons[own], on="image_id", how="left")
-    compared += baselines
-    file = (Path(model).name, manifest, featurizer, classifier)
-    found = (tuple(evaluations), cases, of_cases, out_of_fold)
-    return ReportData(
-        *file, *found, threshold, rule, tuple(notes), tuple(compared), *counts, sources
-    )
+                named = read_sources(tables, source, data.cases["image_id"], ids)
+                data.sources = _by_source(data, source, named)
+        own = [name for name in scored.reasons if name == "image_id" or name not in data.cases]
+        data.cases = data.cases.merge(scored.reasons[own], on="image_id", how="left")
+    data.comparisons += baselines
+    return data
+
+
+def _add_scores(data: ReportData, path: str | os.PathLike) -> ScoreTable:
+    """Read the scored lesions, and the threshold of the scores if it is another one."""
+    scored = read_scores(path)
+    data.cases, data.notes = scored.frame, list(scored.warnings)
+    data.n_scored, data.n_failed = len(scored.frame), count_errors(path)
+    data.out_of_fold = _are_out_of_fold(scored.frame["score"], data.classifier)
+    # A number read from text may differ in the last digit.
+    known = scored.threshold is not None
+    if known and (data.threshold is None or not math.isclose(scored.threshold, data.threshold)):
+        data.threshold, data.rule = scored.threshold, scored.rule
+    return scored
 
 
 _BASELINES = {
@@ -266,16 +259,15 @@ def compare_baselines(classifier: BaseEstimator) -> list[Comparison]:
             continue
         score, against = np.asarray(classifier.oof_score_)[rows], column.to_numpy()[rows]
         # Fewer draws than for other scores: intervals use only their standard deviation.
-        table = compare_scores(y, score, against, groups=classifier.groups_[rows], n_bootstrap=200)
+        groups = classifier.groups_[rows]
+        table = metrics.compare_scores(y, score, against, groups=groups, n_bootstrap=200)
         found.append(Comparison(f"{_BASELINES[key]}, out of fold", y, score, against, table))
     return found
 
 
-def _compare(
-    cases: pd.DataFrame, against: Sequence[str | os.PathLike], network: str | None, threshold: float
-) -> tuple[list[Comparison], list[str]]:
+def _compare(data: ReportData, against: Sequence[str | os.PathLike], network: str | None) -> None:
     """Compare the scores with those of the CNN alone and with other tables."""
-    found, notes = [], []
+    cases, found = data.cases, []
     if network in cases:
         # Scores of images that the network was trained on would be optimistic.
         rows = cases[cases[network].notna() & ~in_sample_mask(cases)]
@@ -284,59 +276,62 @@ def _compare(
     for path in against:
         table = read_scores(path)
         both, more = add_baseline(cases, table.frame)
-        notes += [*table.warnings, *more]
+        data.notes += [*table.warnings, *more]
         found.append((Path(path).stem.replace("_", " "), both, table.threshold))
-    compared = []
     for name, both, cut in found:
         y, groups = both["target"].to_numpy(dtype=int), grouping(both).to_numpy()
         score, others = (both[column].to_numpy(dtype=float) for column in ("score", "against"))
-        cuts = {"threshold": threshold, "threshold_against": cut}
-        table = compare_scores(y, score, others, groups=groups, n_bootstrap=1000, **cuts)
-        compared.append(Comparison(name, y, score, others, table))
-    return compared, notes
+        cuts = {"threshold": data.of_cases.threshold, "threshold_against": cut}
+        table = metrics.compare_scores(y, score, others, groups=groups, n_bootstrap=1000, **cuts)
+        data.comparisons.append(Comparison(name, y, score, others, table))
 
 
 def _out_of_fold(classifier: BaseEstimator, unit: str) -> Evaluation:
-    y, score = np.asarray(classifier.target_, dtype=int), np.asarray(classifier.oof_score_)
-    groups, rule = np.asarray(classifier.groups_), threshold_rule(classifier)
-    recalibration, metrics = classifier.recalibration_, classifier.metrics_
+    recalibration = classifier.recalibration_
     # Out-of-fold scores are those before recalibration.
     threshold = classifier.threshold_ if recalibration is None else recalibration.threshold
-    return Evaluation("oof", _OUT_OF_FOLD, y, score, groups, float(threshold), rule, metrics, unit)
+    return Evaluation(
+        *("oof", _OUT_OF_FOLD),
+        y=np.asarray(classifier.target_, dtype=int),
+        score=np.asarray(classifier.oof_score_),
+        groups=np.asarray(classifier.groups_),
+        threshold=float(threshold),
+        rule=threshold_rule(classifier),
+        metrics=classifier.metrics_,
+        unit=unit,
+    )
 
 
-def _scored(
-    cases: pd.DataFrame, threshold: float | None, rule: str | None, name: str, *, out_of_fold: bool
-) -> Evaluation:
+def _evaluate(data: ReportData, name: str) -> Evaluation:
+    """Evaluate the scored lesions of a table."""
+    cases, threshold = data.cases, data.threshold
     y, score = cases["target"].to_numpy(dtype=int), cases["score"].to_numpy(dtype=float)
     groups = grouping(cases).to_numpy()
-    metrics = evaluate(y, score, groups=groups, threshold=threshold)
-    used = float(metrics.set_index("metric")["value"]["threshold"])
-    key, title = ("oof", _OUT_OF_FOLD) if out_of_fold else ("scored", f"Lesions of {name}")
-    rule = "for the highest F1 here" if threshold is None else rule
+    found = metrics.evaluate(y, score, groups=groups, threshold=threshold)
+    used = float(found.set_index("metric")["value"]["threshold"])
+    key, title = ("oof", _OUT_OF_FOLD) if data.out_of_fold else ("scored", f"Lesions of {name}")
+    rule = "for the highest F1 here" if threshold is None else data.rule
     known = "patient_id" in cases and cases["patient_id"].notna().any()
     unit = "patients" if known else "groups"
     risk = risk_curves(cases, used)
-    return Evaluation(key, title, y, score, groups, used, rule, metrics, unit, risk)
+    return Evaluation(key, title, y, score, groups, used, rule, found, unit, risk)
 
 
-def _by_source(
-    column: str, named: pd.Series, scored: Evaluation, *, out_of_fold: bool
-) -> dict[str, object]:
-    """Evaluate scored lesions by source, and predict the metrics at a new one."""
-    attributes = pd.DataFrame({"source": named})
+def _by_source(data: ReportData, column: str, named: pd.Series) -> dict[str, object]:
+    """Evaluate the scored lesions by source, and predict the metrics at a new one."""
+    scored, attributes = data.of_cases, pd.DataFrame({"source": named})
     options = {"threshold": scored.threshold, "groups": scored.groups, "n_bootstrap": 1000}
-    found = evaluate_subgroups(scored.y, scored.score, attributes, **options)
+    found = metrics.evaluate_subgroups(scored.y, scored.score, attributes, **options)
     known = (found["attribute"] == "source") & (found["group"] != "unknown")
     table = found[known].rename(columns={"group": "source"})
-    summary = summarize_sources(table)
+    summary = metrics.summarize_sources(table)
     return {
         "column": column,
         "table": table,
         "summary": summary,
         "gains": (),
-        "notes": [TRAINED_ON] if out_of_fold else [],
-        "new_source": describe_sources(summary),
+        "notes": [TRAINED_ON] if data.out_of_fold else [],
+        "new_source": metrics.describe_sources(summary),
     }
 
 

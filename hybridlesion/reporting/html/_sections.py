@@ -20,29 +20,18 @@ from hybridlesion.leakage import membership_warning
 from hybridlesion.plotting import MAP_KEY, RESEARCH_ONLY
 from hybridlesion.reporting.html._cases import ERRORS, Bar, Card
 from hybridlesion.reporting.html._decisions import (
-    decide,
+    describe_threshold,
     make_tiles,
     missing_baselines,
-    point_rows,
-    static_values,
 )
-from hybridlesion.reporting.html._participants import describe_flow, describe_participants
+from hybridlesion.reporting.html._populations import describe_by_source, describe_population
 from hybridlesion.reporting.html._report_data import ReportData
-from hybridlesion.reporting.html._sources import describe_transport
 from hybridlesion.reporting.html._summary import (
     audit_subgroups,
     describe_results,
     introduce_model,
     metric_rows,
     subgroup_gaps,
-)
-
-_LIMITS = (
-    "The model may fail on cameras, skin tones, ages or diagnoses that its training data do not "
-    "contain. Its probabilities apply to a similar prevalence of malignant lesions.",
-    "Missing age, sex or site values are handled, and make a score less certain. Images that "
-    "cannot be read are listed and not scored; an image without a lesion still receives a score.",
-    "Reasons describe the behaviour of the model, not causes of disease.",
 )
 
 
@@ -322,30 +311,6 @@ def answer_checklists(
     return checklists
 
 
-def _threshold(data: ReportData) -> dict[str, object]:
-    if not data.evaluations:
-        return {"decisions": None}
-    last = data.evaluations[-1]
-    found = decide(last)
-    own = {"static": static_values(found), "points": point_rows(found), "unit": last.unit}
-    return {"decisions": found, **own}
-
-
-def _participants(data: ReportData) -> dict[str, object]:
-    known = [] if data.of_cases is None else describe_participants(data.cases)
-    return {"flow": describe_flow(data), "participants": known}
-
-
-def _transport(data: ReportData) -> dict[str, object] | None:
-    left_out = (data.manifest.get("training") or {}).get("sources")
-    found = [
-        describe_transport(facts, left_out=facts is left_out)
-        for facts in (left_out, data.sources)
-        if isinstance(facts, Mapping)
-    ]
-    return {"transports": found} if found else None
-
-
 class Section(NamedTuple):
     """A section of the page.
 
@@ -368,11 +333,11 @@ class Section(NamedTuple):
 
 SECTIONS = (
     Section("summary", "Summary", "The numbers that decide"),
-    Section("threshold", "Threshold", "What a threshold does", _threshold),
+    Section("threshold", "Threshold", "What a threshold does", describe_threshold),
     Section("performance", "Performance", "Performance and calibration"),
-    Section("transport", "How it travels", "How it travels", _transport),
+    Section("transport", "How it travels", "How it travels", describe_by_source),
     Section("comparison", "Comparison", "Comparison with other scores"),
-    Section("participants", "Patients", "Who was studied", _participants),
+    Section("participants", "Patients", "Who was studied", describe_population),
     Section("data", "Data", "Training data and folds", lambda data: {"data": describe_data(data)}),
     Section("ablation", "Ablation", "Feature importance and ablation"),
     Section("subgroups", "Subgroups", "Subgroups"),
@@ -437,7 +402,6 @@ def fill_sections(data: ReportData, cards: Sequence[Card], ablation: pd.DataFram
         "subgroups": list(subgroups.itertuples()),
         "gaps": gaps,
         "card_rows": describe_model(data),
-        "limits": _LIMITS,
         "checklists": answer_checklists(data, len(subgroups) > 0, ablation is not None),
         "cards": cards,
         "batch": _BATCH,

@@ -3,50 +3,19 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from importlib import resources
 
 import pandas as pd
 
-from hybridlesion._formatting import count_words, measure_words, threshold_words
+from hybridlesion._formatting import count_words, interval_words, measure_words, threshold_words
 from hybridlesion.leakage import membership_warning
 from hybridlesion.metrics import evaluate_subgroups, interval_caveats
 from hybridlesion.reporting._score_report import attributes_of
 from hybridlesion.reporting.html._report_data import Evaluation, ReportData
 
-METRIC_TITLES = {
-    "auc": (
-        "Area under the ROC curve",
-        "probability that a malignant lesion scores higher than a benign one",
-    ),
-    "average_precision": ("Average precision", "precision over all thresholds"),
-    "pauc": ("Partial AUC", "area above a sensitivity of 0.8, at most 0.2"),
-    "brier": ("Brier score", "mean squared error of the probability; lower is better"),
-    "accuracy": ("Accuracy", "at the threshold"),
-    "precision": ("Precision", "share of positive lesions that are malignant"),
-    "recall": ("Sensitivity", "share of malignant lesions classified as malignant"),
-    "specificity": ("Specificity", "share of benign lesions classified as benign"),
-    "f1": ("F1", "at the threshold"),
-    "net_benefit": (
-        "Net benefit",
-        "true positives per lesion minus weighted false positives, at the threshold",
-    ),
-    "specificity_at_80_sensitivity": ("Specificity at 80 % sensitivity", ""),
-    "specificity_at_90_sensitivity": ("Specificity at 90 % sensitivity", ""),
-    "specificity_at_95_sensitivity": ("Specificity at 95 % sensitivity", ""),
-    "calibration_slope": ("Calibration slope", "1 is ideal; below 1 the scores are too extreme"),
-    "calibration_in_the_large": (
-        "Calibration in the large",
-        "prevalence divided by mean score; 1 is ideal",
-    ),
-    "calibration_error": (
-        "Calibration error",
-        "mean difference between score and observed frequency",
-    ),
-    "prevalence": ("Prevalence", "share of malignant lesions"),
-    "threshold": ("Threshold", "lowest score classified as malignant"),
-    "n": ("Lesions", ""),
-    "n_positive": ("Malignant lesions", ""),
-    "n_groups": ("Patients or groups", "units of the bootstrap"),
-}
+_METRICS = resources.files("hybridlesion.reporting.html").joinpath("metrics.toml")
+METRIC_TITLES = tomllib.loads(_METRICS.read_text(encoding="utf-8"))
 """Title and explanation of the metrics of `hybridlesion.metrics.evaluate`."""
 
 # An interval of the calibration slope that is wider than this excludes little.
@@ -140,25 +109,21 @@ def _did(evaluation: Evaluation) -> list[str]:
     who = f"On {count_words(len(evaluation.y), 'lesion')} scored later,"
     if evaluation.key == "oof":
         who = "On the training lesions (out-of-fold scores),"
-    auc, low, high = values.loc["auc", ["value", "low", "high"]]
-    interval = "" if math.isnan(low) else f" (95 % interval {low:.3f} to {high:.3f})"
+    auc, interval = interval_words(*values.loc["auc", ["value", "low", "high"]], form=".3f")
+    interval = f" (95 % interval {interval})" if interval else ""
     threshold = threshold_words(evaluation.threshold, evaluation.rule)
     called = (
         f"Classifying lesions as malignant at or above {threshold} gives a sensitivity of "
         f"{_percent(values, 'recall')} and a specificity of {_percent(values, 'specificity')}."
     )
-    said = f"{who} the AUC is {auc:.3f}{interval}. {called} {_calibration(values)}".strip()
+    said = f"{who} the AUC is {auc}{interval}. {called} {_calibration(values)}".strip()
     return [said] + [f"Caution: {caveat}" for caveat in interval_caveats(evaluation.metrics)]
 
 
 def _percent(values: pd.DataFrame, metric: str) -> str:
-    value, low, high = values.loc[metric, ["value", "low", "high"]]
-    if math.isnan(value):
-        return "unknown size"
-    words = f"{100 * value:.0f} %"
-    if math.isnan(low) or math.isnan(high):
-        return words
-    return f"{words} (95 % interval {100 * low:.0f} to {100 * high:.0f} %)"
+    found = 100 * values.loc[metric, ["value", "low", "high"]]
+    words, interval = interval_words(*found, form=".0f", unit=" %", unknown="unknown size")
+    return f"{words} (95 % interval {interval})" if interval else words
 
 
 def _calibration(values: pd.DataFrame) -> str:

@@ -1,9 +1,11 @@
-"""``hybridlesion recalibrate``: adapt a model to another site with labelled lesions."""
+"""``hybridlesion recalibrate`` and ``hybridlesion drift``: a model at another site, or later."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
@@ -11,6 +13,8 @@ from hybridlesion.cli._options import EXPERT, argument, option
 from hybridlesion.cli._progress import show_waiting
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from hybridlesion.model import Recalibration
 
 _SCORES = "Scores of the lesions, written by `score` with this model."
@@ -41,8 +45,7 @@ def recalibrate(
     """
     from hybridlesion._formatting import count_words
     from hybridlesion.model import malignant_for_width
-    from hybridlesion.persistence import read_key
-    from hybridlesion.pipeline import split_steps, threshold_rule
+    from hybridlesion.pipeline import split_steps
     from hybridlesion.reporting import recalibrate_model
 
     with show_waiting("recalibrating"):
@@ -53,8 +56,8 @@ def recalibrate(
             target=target,
             malignant=options.split_words(malignant),
             benign=options.split_words(benign),
-            key=None if key is None else read_key(key),
-            sign=None if sign is None else read_key(sign),
+            key=options.read_key(key),
+            sign=options.read_key(sign),
         )
     output.print_diagnoses(result.diagnoses)
     output.print_notes(result.warnings)
@@ -65,19 +68,15 @@ def recalibrate(
     n_rows, n_positive = recalibration.n_rows, recalibration.n_positive
     lesions = -(-needed * n_rows // n_positive)
     if as_json:
-        intervals = classifier.threshold_intervals_.items()
         facts = {
             "path": result.path,
             "recalibration": recalibration.facts(),
-            "threshold": float(classifier.threshold_),
-            "threshold_rule": threshold_rule(classifier),
-            "thresholds": {at: output.attributes(v, "value", "low", "high") for at, v in intervals},
+            **output.threshold_facts(classifier),
             "needed": {"width": width, "n_positive": needed, "n_rows": lesions},
         }
         output.print_json(facts)
         return
-    for line in _lines(recalibration):
-        output.echo(line)
+    output.echo("\n".join(_lines(recalibration)))
     output.echo(output.format_thresholds(classifier))
     output.echo(
         f"For a 95 % interval of a sensitivity of {sensitivity:.0%} no wider than {width:g}, "
@@ -106,3 +105,71 @@ def _lines(recalibration: Recalibration) -> list[str]:
             for name, loss in r.log_loss.items()
         ),
     ]
+
+
+_TABLES = "Score files of this model, or feature tables, which allow more checks."
+_DATE = "Column of dates; rows are compared by day. Default: scored_at, if there is one."
+_FALSE_ALARMS = "Highest probability of any false alarm in this run."
+
+_ALARM = 3
+
+
+def drift(
+    model: options.Model,
+    tables: Annotated[list[str], argument("TABLE...", _TABLES)],
+    date: Annotated[str | None, option("COLUMN", _DATE)] = None,
+    rate: Annotated[float, option("RATE", _FALSE_ALARMS, min=0.0001, max=0.5)] = 0.05,
+    key: options.Key = None,
+    as_json: options.AsJson = False,
+) -> None:
+    """Compare scores or features with the training rows.
+
+    Exit codes: 0 no alarm, 1 refused, 2 wrong usage, 3 alarm.
+    """
+    from hybridlesion._formatting import count_words
+    from hybridlesion.persistence import load_artifact
+    from hybridlesion.reporting import detect_drift
+
+    with show_waiting("comparing"):
+        fitted = load_artifact(model, key=options.read_key(key))
+        result = detect_drift(fitted, tables, date=date, rate=rate)
+    output.print_notes(result.notes)
+    if as_json:
+        facts = {
+            "alarm": result.alarm,
+            "rate": rate,
+            "batches": result.batches.to_dict("records"),
+            "checks": result.checks.to_dict("records"),
+        }
+        output.print_json(facts)
+    else:
+        output.echo(_format_batches(result.batches))
+        if result.alarm:
+            output.echo(f"\n{_format_alarms(result.checks)}")
+        alarms = count_words(int(result.checks["alarm"].sum()), "alarm")
+        checks = count_words(len(result.checks), "check")
+        output.echo(f"{alarms} in {checks}; probability of any false alarm at most {rate:g}")
+    if result.alarm:
+        raise typer.Exit(_ALARM)
+
+
+def _format_batches(batches: pd.DataFrame) -> str:
+    head = ("batch", "rows", "patients", "alarms")
+    rows = [
+        (row.batch, f"{row.n_rows:,}", f"{row.n_groups:,}", f"{row.n_alarms:,}")
+        for row in batches.itertuples()
+    ]
+    return output.align([head, *rows])
+
+
+def _format_alarms(checks: pd.DataFrame) -> str:
+    """Format the alarms, the largest first."""
+    head = ("batch", "alarm", "training", "here", "distance", "p")
+    alarms = checks[checks["alarm"]].sort_values(["batch", "distance"], ascending=[True, False])
+    rows = []
+    for row in alarms.itertuples():
+        missing = row.kind == "missing"
+        values = [f"{v:.0%}" if missing else f"{v:.3g}" for v in (row.training, row.observed)]
+        name = f"{row.check} missing" if missing else row.check
+        rows.append((row.batch, name, *values, f"{row.distance:.2f}", f"{row.p_value:.1g}"))
+    return output.align([head, *rows])

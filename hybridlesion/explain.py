@@ -1,9 +1,11 @@
-"""Contributions of the columns to each score, in numbers and words."""
+"""Explanations of scores: contributions of the columns, as numbers and in words."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from numbers import Real
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
@@ -12,12 +14,29 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.cnn import CLASSES
+from hybridlesion.cnn.attribution import CnnMap, cnn_map
 from hybridlesion.exceptions import OptionError
 from hybridlesion.features import FEATURES
 from hybridlesion.metadata import SITES
 from hybridlesion.model import shares_among_benign
 from hybridlesion.model_selection import grouping
 from hybridlesion.pipeline import split_steps
+
+__all__ = [
+    "FAMILY_TITLES",
+    "SHARE_PREFIX",
+    "CnnMap",
+    "cnn_map",
+    "column_label",
+    "explain_scores",
+    "family_of",
+    "family_shares",
+    "points_words",
+    "rank_words",
+    "reason_columns",
+    "reason_words",
+    "value_words",
+]
 
 
 def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
@@ -64,30 +83,14 @@ def explain_scores(model: BaseEstimator, table: pd.DataFrame) -> pd.DataFrame:
     >>> bool(np.allclose(parts["base"] + parts["meta__age"], parts["score"]))
     True
     """
-    classifier = split_explainable(model)
+    classifier = _explainable_classifier(model)
     parts = classifier.contributions(table)
     parts.insert(0, "score", classifier.predict_proba(table)[:, 1])
     return parts
 
 
-def split_explainable(model: BaseEstimator) -> BaseEstimator:
-    """Extract the classifier of a model and check that it can be explained.
-
-    Parameters
-    ----------
-    model : Pipeline or HybridLesionClassifier
-        Fitted model.
-
-    Returns
-    -------
-    HybridLesionClassifier
-        Classifier of the model.
-
-    Raises
-    ------
-    OptionError
-        If the classifier is not a `HybridLesionClassifier`.
-    """
+def _explainable_classifier(model: BaseEstimator) -> BaseEstimator:
+    """Extract the classifier of a model and check that it can be explained."""
     _, classifier = split_steps(model)
     if not hasattr(classifier, "contributions"):
         raise OptionError(
@@ -97,25 +100,15 @@ def split_explainable(model: BaseEstimator) -> BaseEstimator:
     return classifier
 
 
-FAMILY_TITLES = MappingProxyType(
-    {
-        "asymmetry": "asymmetry",
-        "border": "border",
-        "color": "colour",
-        "structure": "dermoscopic structures",
-        "dimension": "size",
-        "texture": "texture",
-        "skin": "skin around the lesion",
-        "tds": "total dermoscopy score",
-        "cnn": "fine-tuned network",
-        "emb": "image embedding",
-        "meta": "age, sex, site and other data",
-        "ctx": "the patient's other lesions",
-        "other": "other columns",
-    }
-)
+_TEXTS = tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))
+
+FAMILY_TITLES = MappingProxyType(_TEXTS["families"])
 """Title of each family, in display order."""
 
+_PROBABILITY = "fine-tuned network's probability of"
+_LABELS = _TEXTS["columns"] | {
+    f"cnn__p_{code}": f"{_PROBABILITY} {name}" for name, code in CLASSES.items()
+}
 _ROWS = {row.name: row for row in FEATURES}
 _PREFIXES = ("cnn", "emb", "meta", "ctx")
 
@@ -174,70 +167,6 @@ def family_shares(parts: pd.DataFrame) -> pd.DataFrame:
     return summed[[family for family in FAMILY_TITLES if family in summed]]
 
 
-_PROBABILITY = "fine-tuned network's probability of"
-_WHOLE = {
-    "abcd__asymmetry": "asymmetry",
-    "abcd__border": "abrupt border",
-    "abcd__color": "colours",
-    "abcd__structures": "dermoscopic structures",
-    "abcd__tds": "total dermoscopy score",
-    "abcd__seven_point": "seven-point score",
-    "abcd__seven_point_network": "atypical pigment network",
-    "abcd__seven_point_veil": "blue-white veil",
-    "abcd__seven_point_vascular": "vascular structures",
-    "abcd__seven_point_streaks": "irregular streaks",
-    "abcd__seven_point_dots": "irregular dots and globules",
-    "abcd__seven_point_pigmentation": "irregular pigmentation",
-    "abcd__seven_point_regression": "regression structures",
-    "perceived__asymmetry": "perceived asymmetry",
-    "perceived__border": "perceived border irregularity",
-    "perceived__color": "perceived colour variegation",
-    "abcd__border_norm": "border jaggedness",
-    "abcd__color_norm": "colour variation",
-    "abcd__color_count": "colours present",
-    "abcd__skin_ita": "skin tone (ITA)",
-    "abcd__skin_band": "skin tone",
-    "emb__": "the image as a whole (embedding)",
-    "cnn__score": "fine-tuned network's score",
-    "cnn__melanoma": f"{_PROBABILITY} melanoma",
-    **{f"cnn__p_{code}": f"{_PROBABILITY} {name}" for name, code in CLASSES.items()},
-    "meta__sex_male": "sex",
-    "meta__tbp_lv_A": "a* of the lesion",
-    "meta__clin_size_long_diam_mm": "longest diameter",
-}
-# Readable forms of words in column names; "" drops the word.
-_WORDS = {
-    "a": "a* (red to green)",
-    "b": "b* (yellow to blue)",
-    "color": "colour",
-    "cv": "variation",
-    "delta": "against the skin",
-    "sd": "spread",
-    "iqr": "spread",
-    "skew": "skewness",
-    "min": "least",
-    "max": "greatest",
-    "gray": "grey",
-    "share": "share of the lesion",
-    "feret": "Feret diameter",
-    "glcm1": "fine co-occurrence",
-    "glcm4": "coarse co-occurrence",
-    "lbp1": "fine pattern",
-    "lbp3": "coarse pattern",
-    "ita": "ITA",
-    "25": "at 25 %",
-    "50": "at 50 %",
-    "75": "at 75 %",
-    **dict.fromkeys(("has", "meta", "tbp", "lv", "clin", "mm"), ""),
-}
-# Labels by the kinds of `hybridlesion.model.patient_context`.
-_CONTEXT = {
-    "others": "mean of the patient's other lesions: {}",
-    "excess": "{} above the patient's other lesions",
-    "z": "{} above the patient's other lesions, in standard deviations",
-    "rank": "share of the patient's other lesions below in {}",
-    "ratio": "{} over the patient's other lesions",
-}
 # Joint name of all columns of the body site, and the site of each 0/1 column.
 _SITE = "meta__site"
 _SITE_OF = {f"meta__site_{site.replace('/', '_').replace(' ', '_')}": site for site in SITES}
@@ -263,8 +192,8 @@ def column_label(column: str) -> str:
     >>> column_label("meta__site_torso"), column_label("ctx__perceived_border_excess")
     ('site', "perceived border irregularity above the patient's other lesions")
     """
-    if column in _WHOLE:
-        return _WHOLE[column]
+    if column in _LABELS:
+        return _LABELS[column]
     if column in _SITE_OF or column == _SITE:
         return "site"
     family, _, name = column.partition("__") if "__" in column else ("", "", column)
@@ -279,24 +208,17 @@ def column_label(column: str) -> str:
 def _context_label(name: str) -> str:
     """Label of a context column: the compared column and the kind of comparison."""
     compared, _, kind = name.rpartition("_")
-    if kind not in _CONTEXT or "_" not in compared:
+    if kind not in _TEXTS["context"] or "_" not in compared:
         return f"against the patient's other lesions: {_spell(name)}"
-    return _CONTEXT[kind].format(column_label(compared.replace("_", "__", 1)))
+    return _TEXTS["context"][kind].format(column_label(compared.replace("_", "__", 1)))
 
 
 def _spell(name: str) -> str:
-    words = (_WORDS.get(word, word) for word in name.split("_"))
+    words = (_TEXTS["words"].get(word, word) for word in name.split("_"))
     return " ".join(word for word in words if word)
 
 
 _TONES = ("very light", "light", "intermediate", "tan", "brown", "dark")
-_UNITS = {
-    "meta__age": "years",
-    "meta__clin_size_long_diam_mm": "mm",
-    "meta__tbp_lv_areaMM2": "mm2",
-    "meta__tbp_lv_minorAxisMM": "mm",
-    "meta__tbp_lv_perimeterMM": "mm",
-}
 
 
 def value_words(column: str, value: object) -> str:
@@ -340,7 +262,7 @@ def value_words(column: str, value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "yes" if value else "no"
     is_share = column == "cnn__melanoma" or column.startswith("cnn__p_")
-    return _measure_words("share" if is_share else _UNITS.get(column, "1"), number)
+    return _measure_words("share" if is_share else _TEXTS["units"].get(column, "1"), number)
 
 
 def _measure_words(unit: str, value: float, high: float = 1.0) -> str:
@@ -467,7 +389,7 @@ def reason_words(
     'age 70 years, higher than 99 % of benign lesions'
     """
     check_number("n_reasons", n_reasons, low=1, integer=True)
-    classifier = split_explainable(model)
+    classifier = _explainable_classifier(model)
     reference = getattr(classifier, "reference_", {})
     table = classifier.with_context(table)
     columns = _join_sites(parts.drop(columns=["score", "base"], errors="ignore"))
