@@ -24,8 +24,8 @@ from hybridlesion.batch._output import (
     errors_path,
     write_errors,
 )
-from hybridlesion.batch._runners import TIME_LIMIT, DaskRunner, ProcessRunner, Runner, RunOptions
-from hybridlesion.batch._workers import count_jobs, map_unordered
+from hybridlesion.batch._runners import DaskRunner, ProcessRunner, Runner, RunOptions
+from hybridlesion.batch._workers import TIME_LIMIT, count_jobs, map_unordered
 
 __all__ = [
     "TIME_LIMIT",
