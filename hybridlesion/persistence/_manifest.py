@@ -19,8 +19,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion import __version__
-from hybridlesion._formatting import count_words, measure_words, name_rule, threshold_words
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import (
+    count_words,
+    measure_words,
+    name_rule,
+    printable,
+    threshold_words,
+)
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.featurizer import FEATURE_VERSION
 from hybridlesion.model import HybridLesionClassifier
