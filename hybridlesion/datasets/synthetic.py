@@ -16,14 +16,18 @@ from numpy.random import Generator, SeedSequence
 from hybridlesion._atomic import atomic_path, check_writable
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.datasets.synthetic._cohort import (
+from hybridlesion.datasets._cohort import (
+    ARTIFACTS,
+    PATTERNS,
     LesionTraits,
+    auc_ceiling,
     isic2020_table,
+    malignancy_risk,
     random_cohort,
     random_patient,
     vary_traits,
 )
-from hybridlesion.datasets.synthetic._skin import (
+from hybridlesion.datasets._skin import (
     centered,
     draw_path,
     draw_pigment,
@@ -35,26 +39,20 @@ from hybridlesion.datasets.synthetic._skin import (
 )
 from hybridlesion.io import write_image, write_mask
 
+__all__ = [
+    "ARTIFACTS",
+    "PATTERNS",
+    "LesionTraits",
+    "auc_ceiling",
+    "draw_lesion",
+    "make_lesions",
+    "malignancy_risk",
+]
 
-def draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
-    """Draw the depth of each pixel inside the lesion.
 
-    Parameters
-    ----------
-    traits : LesionTraits
-        Size, position, asymmetry and border are used.
-    shape : tuple of int
-        (H, W) in pixels.
-    rng : Generator
-        Source of randomness.
+def _draw_outline(traits: LesionTraits, shape: tuple[int, int], rng: Generator) -> np.ndarray:
+    """Draw the depth of each pixel in units of the radius: 0 on the border, negative outside.
 
-    Returns
-    -------
-    ndarray of shape (H, W), float32
-        About 1 in the middle, 0 on the border, negative outside; one unit is the radius.
-
-    Notes
-    -----
     The outline is an ellipse in coordinates distorted by smooth noise. Lobes are added and bites
     removed by smooth maxima, and fractal noise roughens the border.
     """
@@ -77,7 +75,7 @@ def _lesion_mask(depth: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     depth : ndarray of shape (H, W), float32
-        Result of `draw_outline`.
+        Result of `_draw_outline`.
 
     Returns
     -------
@@ -186,7 +184,7 @@ def draw_lesion(
         traits = vary_traits(patient, excess, rng, hair=0.3, artifacts=0.3)
     scale = np.clip(max(width, height), *_CANVAS) / max(width, height)
     shape = (max(round(height * scale), 1), max(round(width * scale), 1))
-    depth = draw_outline(traits, shape, rng)
+    depth = _draw_outline(traits, shape, rng)
     lab = draw_pigment(draw_skin(traits.skin, shape, rng), depth, traits, rng)
     lab = lab.astype(np.float32, copy=False)
     np.clip(lab[..., 0], 2.0, 99.0, out=lab[..., 0])
