@@ -115,19 +115,22 @@ def _segment_block(
     """Write the masks of a block of images; return the failure of each, or None."""
     positions = [position for position, _, _ in block]
     rows = [(image_id, path) for _, image_id, path in block]
-    answers = {}
+    failures: dict[int, Failure | None] = {}
     with time_limit(limit) as tick:
         found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=segmenter, tick=tick)
         for position, (row, answer) in zip(positions, found, strict=True):
             tick()
-            failed = isinstance(answer, Failure)
-            answers[position] = answer if failed else _write(row, *answer, out, overlay)
-    return answers
+            if isinstance(answer, Failure):
+                failures[position] = answer
+            else:
+                failures[position] = _write(row, *answer, out=out, overlay=overlay)
+    return failures
 
 
 def _write(
-    row: tuple[str, str], image: np.ndarray, details: Segmentation, out: Path, overlay: bool
+    row: tuple[str, str], image: np.ndarray, details: Segmentation, *, out: Path, overlay: bool
 ) -> Failure | None:
+    """Write the mask of an image; return a failure if the size of the image cannot be read."""
     image_id, path = row
     # Read the size from the file again: the decoded image is smaller.
     size = attempt(row, "read", partial(image_size, path))
