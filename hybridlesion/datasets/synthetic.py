@@ -116,8 +116,9 @@ def _disk(
     return radius - np.hypot(u - distance * math.cos(angle), v - distance * math.sin(angle))
 
 
-def _smooth_maximum(a: np.ndarray, b: np.ndarray, blend: float = 0.12) -> np.ndarray:
+def _smooth_maximum(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Return the larger of two fields, smoothed where they meet."""
+    blend = 0.12
     h = np.maximum(blend - np.abs(a - b), 0.0) / blend
     return np.maximum(a, b) + h * h * (blend / 4)
 
