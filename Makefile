@@ -7,7 +7,7 @@ PIP_INSTALL = -m pip install --quiet --disable-pip-version-check
 
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' hybridlesion/__init__.py)
 
-.PHONY: demo test lint docs wheel-test format release clean
+.PHONY: demo test lint docs wheel-test wheel-test-networks format release clean
 
 demo: $(STAMP)
 	$(BIN)/hybridlesion demo --out demo
@@ -29,17 +29,26 @@ docs: $(STAMP)
 	    -c docs -d build/doctrees . build/docs
 
 # Tests of the installed wheel, without torch: PYTHON=python3.14, CONSTRAINTS=constraints-lowest.txt.
-# WHEEL_VENV is the environment that is made, and removed before.
+# WHEEL_VENV is the environment that is made, and removed before; WHEEL_PACKAGES are added to it.
 WHEEL_VENV ?= build/wheel-test
+WHEEL_PACKAGES ?=
 WHEEL_TESTS ?= tests/metadata tests/io tests/features tests/featurizer tests/metrics \
     tests/model tests/persistence
 wheel-test:
 	rm -rf $(WHEEL_VENV)
 	$(PYTHON) -m venv $(WHEEL_VENV)
 	$(WHEEL_VENV)/bin/python $(PIP_INSTALL) --only-binary :all: $(addprefix -c ,$(CONSTRAINTS)) \
-	    -r docs/slim.txt h5py hypothesis openpyxl pillow-heif polars pydicom pytest pytest-xdist
+	    -r docs/slim.txt h5py hypothesis openpyxl pillow-heif polars pydicom pytest pytest-xdist \
+	    $(WHEEL_PACKAGES)
 	$(WHEEL_VENV)/bin/python $(PIP_INSTALL) --no-deps .
 	$(WHEEL_VENV)/bin/pytest -n 2 -q -W ignore::DeprecationWarning $(WHEEL_TESTS)
+
+# Tests of the networks with the lowest torch and timm, on Python 3.11. The libraries of CUDA, which
+# torch brings, take 5 GB. pandas 2.2 announces changes that newer versions have made.
+wheel-test-networks:
+	PYTEST_ADDOPTS='-W ignore::FutureWarning' $(MAKE) wheel-test \
+	    CONSTRAINTS=constraints-lowest.txt WHEEL_PACKAGES='torch timm' \
+	    WHEEL_TESTS='tests/cnn tests/segmentation/refiner tests/training'
 
 format: $(STAMP)
 	$(BIN)/ruff check --fix .

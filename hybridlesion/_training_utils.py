@@ -114,6 +114,9 @@ def save_checkpoint(path: Path, parts: Mapping[str, Any], facts: Mapping[str, ob
     import torch
 
     states = {name: part.state_dict() for name, part in parts.items()}
+    for state in states.values():
+        # A method of OneCycleLR in older releases of torch, such as 2.3, which cannot be loaded.
+        state.pop("anneal_func", None)
     with atomic_path(path) as temporary:
         torch.save({"parts": states, "facts": dict(facts)}, temporary)
 

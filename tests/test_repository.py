@@ -61,7 +61,9 @@ def test_the_workflow_tests_the_wheel_on_every_supported_python():
     workflow = ROOT / ".github" / "workflows" / "tests.yml"
     if not workflow.is_file():
         pytest.skip("not a git checkout")
-    matrix = yaml.safe_load(workflow.read_text())["jobs"]["wheel"]["strategy"]["matrix"]
+    jobs = yaml.safe_load(workflow.read_text())["jobs"]
+    assert jobs["networks"]["steps"][-1] == {"run": "make wheel-test-networks"}
+    matrix = jobs["wheel"]["strategy"]["matrix"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     supported = re.findall(r"Python :: (3\.\d+)\n", "\n".join(project["classifiers"]) + "\n")
     assert matrix["python"] == supported

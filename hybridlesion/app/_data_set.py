@@ -15,7 +15,7 @@ from zipfile import ZipFile, ZipInfo
 from fastapi import HTTPException, UploadFile
 from pydantic import BaseModel, Field
 
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable
 from hybridlesion.exceptions import HybridLesionError, TableError
 from hybridlesion.io import is_table_name
 from hybridlesion.metadata import Role, write_mapping

@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field, FiniteFloat
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from hybridlesion import __version__
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable
 from hybridlesion.app._data_set import CheckOptions, DataSet, TableRefusal
 from hybridlesion.app._shelf import THUMBNAIL, Age, Person, _Shelf, encode_jpeg
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError

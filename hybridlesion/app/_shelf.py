@@ -16,8 +16,8 @@ import pandas as pd
 from fastapi import HTTPException, UploadFile
 from pydantic import BaseModel, Field, FiniteFloat
 
+from hybridlesion._formatting import plain_cell
 from hybridlesion._optional_imports import cv2
-from hybridlesion._sanitize import plain_cell
 from hybridlesion.io import read_image, resize_long_side
 from hybridlesion.metadata import Sex, Site
 

@@ -8,7 +8,6 @@ from hybridlesion.batch._feature_table import (
     read_feature_table,
     read_features,
 )
-from hybridlesion.batch._lock import locked
 from hybridlesion.batch._masks import segment_images
 from hybridlesion.batch._measure import FeatureResult, describe_featurizer, measure
 from hybridlesion.batch._output import (
@@ -22,10 +21,11 @@ from hybridlesion.batch._output import (
     check_usable,
     count_errors,
     errors_path,
+    locked,
     write_errors,
 )
-from hybridlesion.batch._runners import TIME_LIMIT, DaskRunner, ProcessRunner, Runner, RunOptions
-from hybridlesion.batch._workers import count_jobs, map_unordered
+from hybridlesion.batch._runners import DaskRunner, ProcessRunner, Runner, RunOptions
+from hybridlesion.batch._workers import TIME_LIMIT, count_jobs, map_unordered
 
 __all__ = [
     "TIME_LIMIT",

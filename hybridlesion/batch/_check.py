@@ -14,8 +14,7 @@ import pandas as pd
 
 from hybridlesion._formatting import shorten
 from hybridlesion._validation import as_pandas, check_number
-from hybridlesion.batch._runners import TIME_LIMIT
-from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise, time_limit
+from hybridlesion.batch._workers import count_jobs, run_blocks, time_limit
 from hybridlesion.featurizer import Failure, attempt, encode_metadata
 from hybridlesion.io import image_size, read_image
 from hybridlesion.io.discovery import find_records, label_table, scan_sources
@@ -394,7 +393,8 @@ def _open_images(
     opened: dict[int, Opened] = {}
     n_jobs = min(count_jobs(n_jobs), max(1, n // _LEAST_PER_JOB))
     failures: dict[int, Failure] = {}
-    for answers in _answers(rows, n_jobs):
+    blocks = [rows[start : start + _BLOCK] for start in range(0, n, _BLOCK)]
+    for answers in run_blocks(_open_block, blocks, n_jobs):
         opened |= answers
         failures |= {row: one for row, one in answers.items() if isinstance(one, Failure)}
         if progress is not None:
@@ -411,24 +411,6 @@ def _open_images(
         clusters = cluster_near_duplicates(np.stack(list(hashes.values())))
         images.loc[list(hashes), "near_duplicate"] = clusters.to_numpy()
     return images
-
-
-def _answers(rows: Sequence[Row], n_jobs: int) -> Iterator[dict[int, Opened]]:
-    """Open all images; if a block killed its worker, retry each of its images alone."""
-    blocks = [rows[start : start + _BLOCK] for start in range(0, len(rows), _BLOCK)]
-    work = partial(_open_block, limit=None if n_jobs == 1 else TIME_LIMIT)
-    suspects: list[Sequence[Row]] = []
-    for block, answer in run_jobs(work, blocks, n_jobs):
-        if isinstance(answer, WorkerDied):
-            suspects += [[row] for row in block]
-        else:
-            yield answer
-    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
-        if isinstance(answer, WorkerDied):
-            ((position, image_id, path, _),) = block
-            reason = answer.reason(TIME_LIMIT)
-            answer = {position: Failure(str(image_id), str(path), "worker", reason)}
-        yield answer
 
 
 def _open_block(block: Sequence[Row], limit: float | None) -> dict[int, Opened]:

@@ -14,9 +14,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hybridlesion._validation import as_pandas
-from hybridlesion.batch._lock import locked
 from hybridlesion.batch._measure import prepare_run, run_shards
-from hybridlesion.batch._output import ExtractionResult, Output, check_originals, check_usable
+from hybridlesion.batch._output import (
+    ExtractionResult,
+    Output,
+    check_originals,
+    check_usable,
+    locked,
+)
 from hybridlesion.batch._runners import Runner, RunOptions
 from hybridlesion.batch._shards import SCHEMA_KEY
 from hybridlesion.exceptions import SourceError, TableError

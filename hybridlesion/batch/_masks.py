@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,8 +19,7 @@ from hybridlesion.batch._output import (
     check_usable,
     write_errors,
 )
-from hybridlesion.batch._runners import TIME_LIMIT
-from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise, time_limit
+from hybridlesion.batch._workers import count_jobs, run_blocks, time_limit
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import BLOCK, Failure, attempt, read_segmented
 from hybridlesion.io import image_size, read_image, write_image, write_mask
@@ -86,16 +84,17 @@ def segment_images(
     check_segmenter(segmenter)
     if len(records) == 0:
         raise TableError("there are no records to segment.")
-    rows = list(enumerate(zip(records["image_id"], records["path"], strict=True)))
+    rows = list(zip(range(len(records)), records["image_id"], records["path"], strict=True))
     n_jobs = count_jobs(n_jobs)
     # Small jobs are split evenly among the processes; large ones are sent in full blocks.
     step = min(BLOCK, -(-len(rows) // n_jobs))
     blocks = (rows[start : start + step] for start in range(0, len(rows), step))
+    work = partial(_segment_block, out=out, segmenter=segmenter, overlay=overlay)
     failures: dict[int, Failure] = {}
     done = 0
-    for failed, count in _answers(_MaskWork(out, segmenter, overlay), blocks, n_jobs):
-        done += count
-        failures |= failed
+    for answers in run_blocks(work, blocks, n_jobs):
+        done += len(answers)
+        failures |= {position: one for position, one in answers.items() if one is not None}
         if progress is not None:
             progress(done, len(failures), len(rows))
     failed_rows = [failures[position] for position in sorted(failures)]
@@ -105,65 +104,42 @@ def segment_images(
     return ExtractionResult(out, len(rows) - len(failures), len(failures), errors, seconds)
 
 
-Block = list[tuple[int, tuple[str, str]]]
-Answer = tuple[dict[int, Failure], int]
+def _segment_block(
+    block: Sequence[tuple[int, str, str]],
+    limit: float | None,
+    *,
+    out: Path,
+    segmenter: str,
+    overlay: bool,
+) -> dict[int, Failure | None]:
+    """Write the masks of a block of images; return the failure of each, or None."""
+    positions = [position for position, _, _ in block]
+    rows = [(image_id, path) for _, image_id, path in block]
+    failures: dict[int, Failure | None] = {}
+    with time_limit(limit) as tick:
+        found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=segmenter, tick=tick)
+        for position, (row, answer) in zip(positions, found, strict=True):
+            tick()
+            if isinstance(answer, Failure):
+                failures[position] = answer
+            else:
+                failures[position] = _write(row, *answer, out=out, overlay=overlay)
+    return failures
 
 
-def _answers(work: _MaskWork, blocks: Iterable[Block], n_jobs: int) -> Iterator[Answer]:
-    """Segment all blocks; if a block killed its worker, retry each of its images alone."""
-    work = replace(work, limit=None if n_jobs == 1 else TIME_LIMIT)
-    suspects: list[Block] = []
-    for block, answer in run_jobs(work, blocks, n_jobs):
-        if isinstance(answer, WorkerDied):
-            suspects += [[image] for image in block]
-        else:
-            yield answer
-    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
-        if isinstance(answer, WorkerDied):
-            ((position, (image_id, path)),) = block
-            reason = answer.reason(work.limit)
-            answer = {position: Failure(str(image_id), str(path), "worker", reason)}, 1
-        yield answer
-
-
-@dataclass(frozen=True)
-class _MaskWork:
-    """Picklable function that segments a block of images."""
-
-    out: Path
-    segmenter: str
-    overlay: bool
-    limit: float | None = None
-
-    def __call__(self, block: Block) -> Answer:
-        positions, rows = zip(*block, strict=True)
-        failed = {}
-        with time_limit(self.limit) as tick:
-            found = read_segmented(rows, long_side=_LONG_SIDE, segmenter=self.segmenter, tick=tick)
-            for position, (row, answer) in zip(positions, found, strict=True):
-                tick()
-                if isinstance(answer, Failure):
-                    failed[position] = answer
-                    continue
-                # Read the size from the file again: the decoded image is smaller.
-                size = attempt(row, "read", partial(image_size, row[1]))
-                if isinstance(size, Failure):
-                    failed[position] = size
-                else:
-                    self._write(row, size, *answer)
-        return failed, len(block)
-
-    def _write(
-        self,
-        row: tuple[str, str],
-        size: tuple[int, int],
-        image: np.ndarray,
-        details: Segmentation,
-    ) -> None:
-        image_id, path = row
-        mask = enlarge_mask(details.mask, size)
-        write_mask(self.out / f"{image_id}_segmentation.png", mask)
-        if self.overlay:
-            # The photograph at its own resolution, since the decoded image is smaller.
-            photograph = image if image.shape[:2] == size else read_image(path)
-            write_image(self.out / f"{image_id}_overlay.jpg", draw_overlay(photograph, mask))
+def _write(
+    row: tuple[str, str], image: np.ndarray, details: Segmentation, *, out: Path, overlay: bool
+) -> Failure | None:
+    """Write the mask of an image; return a failure if the size of the image cannot be read."""
+    image_id, path = row
+    # Read the size from the file again: the decoded image is smaller.
+    size = attempt(row, "read", partial(image_size, path))
+    if isinstance(size, Failure):
+        return size
+    mask = enlarge_mask(details.mask, size)
+    write_mask(out / f"{image_id}_segmentation.png", mask)
+    if overlay:
+        # The photograph at its own resolution.
+        photograph = image if image.shape[:2] == size else read_image(path)
+        write_image(out / f"{image_id}_overlay.jpg", draw_overlay(photograph, mask))
+    return None

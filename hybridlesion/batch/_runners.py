@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from hybridlesion._optional_imports import import_optional
 from hybridlesion._validation import check_number
 from hybridlesion.batch._storage import open_storage
-from hybridlesion.batch._workers import WorkerDied, count_jobs, run_jobs, supervise
+from hybridlesion.batch._workers import TIME_LIMIT, WorkerDied, count_jobs, run_jobs, supervise
 from hybridlesion.exceptions import HybridLesionError, OptionError, SourceError
 
 if TYPE_CHECKING:
@@ -26,10 +26,6 @@ if TYPE_CHECKING:
     from hybridlesion.batch._shards import Shard
 
     Answers = Iterator[tuple[Shard, ShardResult | WorkerDied]]
-
-# In seconds. Hundreds of times longer than an image takes, so that a process on a busy machine is
-# not mistaken for a hung process.
-TIME_LIMIT = 120.0
 
 
 class Runner(ABC):

@@ -10,14 +10,20 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from typing import Any, TypeVar
 
 from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import HybridLesionError
+from hybridlesion.featurizer import Failure
+
+# In seconds. Hundreds of times longer than an image takes, so that a process on a busy machine is
+# not mistaken for a hung process.
+TIME_LIMIT = 120.0
 
 # Exit status of a process that exceeded its time limit; fixed by faulthandler.
 TIME_LIMIT_EXIT = 1
@@ -383,6 +389,43 @@ def map_unordered(
             raise HybridLesionError(
                 f"{answer.reason()}. Finished work is kept: run the command with fewer `n_jobs`."
             )
+        yield answer
+
+
+def run_blocks(
+    function: Callable[..., dict[int, Any]], blocks: Iterable[Sequence[tuple]], n_jobs: int
+) -> Iterator[dict[int, Any]]:
+    """Yield the results of blocks of images, in order of completion.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable function, called as ``function(block, limit=seconds)``, with None for no limit. It
+        returns a result for each position in the block.
+    blocks : iterable of sequence of tuple
+        Blocks of ``(position, image_id, path, ...)``, consumed as needed.
+    n_jobs : int
+        Number of processes, as in `run_jobs`.
+
+    Yields
+    ------
+    dict of int to object
+        Results by position. If a block killed its worker, each of its images is retried alone, and
+        the result of one that kills its worker again is a `Failure`.
+    """
+    limit = None if n_jobs == 1 else TIME_LIMIT
+    work = partial(function, limit=limit)
+    suspects: list[Sequence[tuple]] = []
+    for block, answer in run_jobs(work, blocks, n_jobs):
+        if isinstance(answer, WorkerDied):
+            suspects += [[image] for image in block]
+        else:
+            yield answer
+    for block, answer in supervise(work, suspects, 1, expect_deaths=True):
+        if isinstance(answer, WorkerDied):
+            position, image_id, path, *_ = block[0]
+            failure = Failure(str(image_id), str(path), "worker", answer.reason(limit))
+            answer = {position: failure}
         yield answer
 
 

@@ -18,7 +18,7 @@ import typer
 from typer.core import TyperArgument, TyperCommand, TyperOption
 
 from hybridlesion import __version__
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable
 from hybridlesion.cli._options import EXPERT, IN_TABLES, RUNNING, flag
 from hybridlesion.cli._output import echo_err, name_options, note, start_messages
 from hybridlesion.cli.check import check

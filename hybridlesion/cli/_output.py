@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import typer
 from typer.core import TyperArgument, TyperCommand
 
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import EXPERT, argument, ending_in, option

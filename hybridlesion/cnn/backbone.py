@@ -432,7 +432,8 @@ class Network:
                 parts.append(self._forward(pad_block(part, size))[: len(part)])
                 start += len(part)
                 continue
-            except torch.OutOfMemoryError as error:
+            # torch before 2.5 has no torch.OutOfMemoryError, the same class.
+            except torch.cuda.OutOfMemoryError as error:
                 if size == 1:
                     raise MemoryError(
                         f"One image does not fit into the memory of {self.device}. Free some of "

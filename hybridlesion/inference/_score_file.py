@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from hybridlesion._atomic import atomic_path, check_writable
-from hybridlesion._sanitize import is_formula, plain_cell
+from hybridlesion._formatting import is_formula, plain_cell
 from hybridlesion.batch import check_usable, write_errors
 from hybridlesion.exceptions import TableError
 from hybridlesion.featurizer import Failure

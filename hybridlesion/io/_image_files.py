@@ -224,7 +224,6 @@ def resize_long_side(image: np.ndarray, long_side: int) -> np.ndarray:
 
 _LOSSLESS = (".png", ".bmp", ".tif", ".tiff")
 _LOSSY = (".jpg", ".jpeg", ".webp")
-_QUALITY = 95
 
 
 def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
@@ -248,16 +247,18 @@ def write_mask(path: str | os.PathLike, mask: np.ndarray) -> None:
     _write(path, check_mask(mask).astype(np.uint8) * 255, _LOSSLESS)
 
 
-def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
+def write_image(path: str | os.PathLike, image: np.ndarray, *, quality: int = 95) -> None:
     """Write an RGB image in the format of its suffix.
 
     Parameters
     ----------
     path : str or path-like
         Name ending in ``.png``, ``.bmp``, ``.tif``, ``.tiff`` (all without loss), ``.jpg``,
-        ``.jpeg`` or ``.webp`` (quality 95). The folder is created if it is missing.
+        ``.jpeg`` or ``.webp``. The folder is created if it is missing.
     image : ndarray of shape (H, W, 3), uint8
         RGB image.
+    quality : int, default=95
+        Quality of a JPEG or WebP file, 1 to 100.
 
     Raises
     ------
@@ -266,10 +267,13 @@ def write_image(path: str | os.PathLike, image: np.ndarray) -> None:
     SourceError
         If the file cannot be written.
     """
-    _write(path, cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR), (*_LOSSLESS, *_LOSSY))
+    pixels = cv2.cvtColor(check_image(image), cv2.COLOR_RGB2BGR)
+    _write(path, pixels, (*_LOSSLESS, *_LOSSY), quality)
 
 
-def _write(path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...]) -> None:
+def _write(
+    path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...], quality: int = 95
+) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in allowed:
         raise ImageError(
@@ -277,7 +281,7 @@ def _write(path: str | os.PathLike, pixels: np.ndarray, allowed: tuple[str, ...]
         )
     flag = cv2.IMWRITE_WEBP_QUALITY if suffix == ".webp" else cv2.IMWRITE_JPEG_QUALITY
     # Encoded in memory, since cv2.imwrite fails silently, and on non-ASCII names.
-    done, encoded = cv2.imencode(suffix, pixels, [flag, _QUALITY] if suffix in _LOSSY else [])
+    done, encoded = cv2.imencode(suffix, pixels, [flag, quality] if suffix in _LOSSY else [])
     if not done:
         raise ImageError(f"{os.fspath(path)}: OpenCV could not encode {pixels.shape} pixels.")
     with atomic_path(path) as temporary:

@@ -19,8 +19,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion import __version__
-from hybridlesion._formatting import count_words, measure_words, name_rule, threshold_words
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import (
+    count_words,
+    measure_words,
+    name_rule,
+    printable,
+    threshold_words,
+)
 from hybridlesion.exceptions import ArtifactError
 from hybridlesion.featurizer import FEATURE_VERSION
 from hybridlesion.model import HybridLesionClassifier
@@ -76,6 +81,7 @@ def make_manifest(
     if hasattr(classifier, "folds_"):  # few patients allow fewer folds than requested
         folds["n_splits"] = int(classifier.folds_.max()) + 1
     scores = _score_rows(classifier) if isinstance(classifier, HybridLesionClassifier) else []
+    recalibration = getattr(classifier, "recalibration_", None)
     manifest = {
         "intended_use": INTENDED_USE,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -98,7 +104,7 @@ def make_manifest(
         },
         "checks": {"scores": scores, "measuring": FEATURE_VERSION},
         "training": dict(training),
-        "recalibration": _describe_recalibration(classifier),
+        "recalibration": None if recalibration is None else recalibration.facts(),
         "metrics": [] if metrics is None else metrics.to_dict("records"),
     }
     return _plain(manifest)
@@ -248,11 +254,6 @@ def _describe_diagnoses(classifier: BaseEstimator) -> dict[str, bool]:
     if learned is None:
         return {}
     return dict(zip(learned.classes_, classifier.malignant_diagnoses_, strict=True))
-
-
-def _describe_recalibration(classifier: BaseEstimator) -> dict | None:
-    recalibration = getattr(classifier, "recalibration_", None)
-    return None if recalibration is None else recalibration.facts()
 
 
 def _plain(value: Any) -> Any:

@@ -10,8 +10,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import shorten
-from hybridlesion._sanitize import printable
+from hybridlesion._formatting import printable, shorten
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import (

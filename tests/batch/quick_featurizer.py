@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hybridlesion.batch._masks import _MaskWork
+from hybridlesion.batch._masks import _segment_block
 from hybridlesion.featurizer import Failure, LesionFeaturizer
 
 
@@ -49,10 +49,8 @@ def _obey(command: str, *arguments: str) -> None:
         raise RuntimeError("a fault of the program")
 
 
-class DeadlyMaskWork(_MaskWork):
-    """Segments images, but for one that kills the process."""
-
-    def __call__(self, block):
-        if any(row[0] == "deadly" for _, row in block):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().__call__(block)
+def segment_block_but_for_the_deadly(block, limit, **options):
+    """Segment images, but for one that kills the process."""
+    if any(image_id == "deadly" for _, image_id, _ in block):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return _segment_block(block, limit, **options)

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from hybridlesion.batch import extract_features
-from hybridlesion.batch._lock import locked
+from hybridlesion.batch._output import locked
 from hybridlesion.batch._storage import open_storage
 from hybridlesion.exceptions import SourceError
 
@@ -59,7 +59,7 @@ def test_a_run_on_another_machine_is_believed_while_it_signs(quick, quick_record
 
 
 def test_a_living_run_signs_its_lock_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr("hybridlesion.batch._lock._HEARTBEAT", 0.02)
+    monkeypatch.setattr("hybridlesion.batch._output._HEARTBEAT", 0.02)
     lock = tmp_path / "f.parquet.lock"
     with locked(open_storage(tmp_path), "f.parquet"):
         first = json.loads(lock.read_text())

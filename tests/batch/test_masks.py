@@ -50,8 +50,9 @@ def test_an_image_that_kills_workers_is_listed_and_the_others_go_on(lesions, tmp
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     import quick_featurizer
 
-    # A worker unpickles this class by name, and dies over one image.
-    monkeypatch.setattr("hybridlesion.batch._masks._MaskWork", quick_featurizer.DeadlyMaskWork)
+    # A worker unpickles this function by name, and dies over one image.
+    deadly = quick_featurizer.segment_block_but_for_the_deadly
+    monkeypatch.setattr("hybridlesion.batch._masks._segment_block", deadly)
     records = lesions.head(3)[["image_id", "path"]].reset_index(drop=True)
     records.loc[1, "image_id"] = "deadly"
     result = segment_images(records, tmp_path / "masks", n_jobs=2)

@@ -195,7 +195,7 @@ def test_command_modules_import_only_typer_at_the_top():
                 assert name.split(".")[0] in allowed, f"{path.name} imports {name}"
                 if name.startswith("hybridlesion."):
                     package = name.split(".")[1]
-                    assert package in ("_sanitize", "cli", "exceptions"), f"{path.name}: {name}"
+                    assert package in ("_formatting", "cli", "exceptions"), f"{path.name}: {name}"
 
 
 def test_help_lists_what_everyone_needs_first(hybridlesion):

@@ -91,7 +91,7 @@ def test_resources_are_of_a_cluster_and_have_a_number(hybridlesion, lesions, tmp
 
 
 def test_a_second_run_on_one_output_is_refused(hybridlesion, lesions, tmp_path):
-    from hybridlesion.batch._lock import locked
+    from hybridlesion.batch._output import locked
     from hybridlesion.batch._storage import open_storage
 
     image, out = lesions / "images" / "SYN_0001.png", tmp_path / "f.parquet"

@@ -14,7 +14,7 @@ import pytest
 from scipy.special import logit
 from sklearn.pipeline import Pipeline
 
-from hybridlesion.batch._lock import locked
+from hybridlesion.batch._output import locked
 from hybridlesion.batch._storage import open_storage
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.featurizer import _measuring as segmented
@@ -249,7 +249,7 @@ def test_two_runs_do_not_write_at_the_same_time(night, options):
 
 def test_a_run_that_was_killed_leaves_no_lock_that_holds(night):
     code = (
-        "import os, signal, sys; from hybridlesion.batch._lock import locked;"
+        "import os, signal, sys; from hybridlesion.batch._output import locked;"
         "from hybridlesion.batch._storage import open_storage;"
         "held = locked(open_storage(sys.argv[1]), 's.csv'); held.__enter__();"
         "os.kill(os.getpid(), signal.SIGKILL)"

@@ -29,13 +29,19 @@ def tiny_backbone():
     timm = import_timm()
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = timm.create_model(TINY, pretrained=False, num_classes=0).eval()
-        # Untouched batch norms would shrink the signal to almost nothing on the way.
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_var.fill_(0.2)
-                torch.nn.init.normal_(module.bias, std=0.2)
-    return model
+        model = timm.create_model(TINY, pretrained=False, num_classes=0)
+        _fit_norms(model)
+    return model.eval()
+
+
+def _fit_norms(model: torch.nn.Module) -> None:
+    """Fit the batch norms to noise, so that the signal neither vanishes nor grows on the way."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.momentum = 1.0
+            torch.nn.init.normal_(module.bias, std=0.2)
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, 64, 64))
 
 
 @pytest.fixture(scope="session")
@@ -119,12 +125,8 @@ def random_classifier(backbone: str, seed: int) -> torch.nn.Module:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         model = import_timm().create_model(backbone, pretrained=False, num_classes=8)
-        for module in model.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.momentum = 1.0
-                torch.nn.init.normal_(module.bias, std=0.2)
+        _fit_norms(model)
         with torch.no_grad():
-            model.train()(torch.randn(4, 3, 64, 64))
             model.get_classifier().weight.mul_(0.1)  # logits of about 1
     return model.eval().half().float()
 

@@ -33,7 +33,7 @@ def starved(tiny_backbone, monkeypatch):
     def forward(pixels):
         network.sizes.append(len(pixels))
         if len(pixels) > 2:
-            raise torch.OutOfMemoryError("CUDA out of memory")
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return plain(network._normalised(torch.from_numpy(pixels)))
 
     monkeypatch.setattr(network, "_forward", forward)
@@ -99,7 +99,7 @@ def test_a_single_image_that_does_not_fit_is_refused(starved, monkeypatch, pixel
     import torch
 
     def full(pixels):
-        raise torch.OutOfMemoryError("CUDA out of memory")
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(starved, "_forward", full)
     with pytest.raises(MemoryError, match="device='cpu'"):

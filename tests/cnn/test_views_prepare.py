@@ -36,6 +36,9 @@ def test_frame_crop_agrees_with_timm(rng):
     from PIL import Image
 
     config = timm.data.resolve_model_data_config(timm.create_model("test_efficientnet"))
+    # The fraction differs between releases of timm, which round the side to whole pixels before
+    # they crop: 160 / 0.8 = 200 needs no rounding.
+    config["crop_pct"] = 0.8
     spec = InputSpec.of(config)
     coarse = rng.integers(0, 256, (8, 10, 3), dtype=np.uint8)
     image = np.asarray(Image.fromarray(coarse).resize((640, 480), Image.Resampling.BICUBIC))
@@ -43,7 +46,7 @@ def test_frame_crop_agrees_with_timm(rng):
     ours = ImageView("frame", spec.crop_pct).prepare(image, None, spec).transpose(2, 0, 1) / 255
     ours = (ours - np.reshape(spec.mean, (3, 1, 1))) / np.reshape(spec.std, (3, 1, 1))
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).mean() == pytest.approx(0, abs=0.02)
+    assert np.abs(ours - theirs).mean() == pytest.approx(0, abs=0.01)
 
 
 def test_views_of_a_network():

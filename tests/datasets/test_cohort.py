@@ -7,7 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from hybridlesion.datasets import auc_ceiling, malignancy_risk
-from hybridlesion.datasets.synthetic._cohort import ISIC2020_COLUMNS, isic2020_table, random_cohort
+from hybridlesion.datasets._cohort import ISIC2020_COLUMNS, isic2020_table, random_cohort
 
 
 def cohort_of(seed=0, share=0.1, patients=400):

@@ -16,7 +16,7 @@ COLUMNS = (
     "image_name,patient_id,sex,age_approx,anatom_site_general_challenge,diagnosis,"
     "benign_malignant,target"
 )
-SAMPLE = Path(__file__).resolve().parents[3] / "data" / "sample"
+SAMPLE = Path(__file__).resolve().parents[2] / "data" / "sample"
 # The call that made data/sample, as data/README.md states it.
 SAMPLE_CALL = {
     "n_patients": 8,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.random import Generator
 
 from hybridlesion._optional_imports import cv2
-from hybridlesion.datasets.synthetic._cohort import LesionTraits
+from hybridlesion.datasets._cohort import LesionTraits
 
 # Height and width in pixels.
 Shape = tuple[int, int]
@@ -322,7 +322,7 @@ def _structure_pigment(traits: LesionTraits, depth: np.ndarray, rng: Generator) 
     traits : LesionTraits
         Pattern, colour and radius are used.
     depth : ndarray of shape (H, W), float32
-        Result of `draw_outline`.
+        Depth inside the lesion in units of its radius, negative outside.
     rng : Generator
         Source of randomness.
 
@@ -424,7 +424,7 @@ def draw_pigment(
     lab : ndarray of shape (H, W, 3), float32
         Skin in Lab.
     depth : ndarray of shape (H, W), float32
-        Result of `draw_outline`.
+        Depth inside the lesion in units of its radius, negative outside.
     traits : LesionTraits
         Traits of the lesion.
     rng : Generator
