@@ -64,6 +64,10 @@ def open_page(browser, address):
         page.on("dialog", lambda dialog: wrong.append(dialog.message))
         own = (address, "blob:")
         page.on("request", lambda sent: sent.url.startswith(own) or wrong.append(sent.url))
+        page.in_flight = set()
+        page.on("request", lambda sent: page.in_flight.add(sent))
+        page.on("requestfinished", lambda sent: page.in_flight.discard(sent))
+        page.on("requestfailed", lambda sent: page.in_flight.discard(sent))
         page.goto(address)
         page.wait_for_selector("#version:not(:empty)")
         return page, wrong
@@ -82,6 +86,12 @@ def _choose(page, *names, content=None):
 def _wait(page, n_read):
     page.locator("#list img").nth(n_read - 1).wait_for()
     page.wait_for_selector("#progress", state="hidden")
+
+
+def _settle(page):
+    """Wait until nothing is being loaded."""
+    while page.in_flight:
+        page.wait_for_timeout(20)
 
 
 def _changed(page, work):
@@ -179,10 +189,11 @@ def test_everything_works_with_the_keyboard(open_page):
     page.keyboard.press("ArrowDown")
     page.keyboard.press("End")
     assert page.inner_text("#name") == "c.png"
+    _settle(page)  # a picture that is still being loaded would not be found
     page.keyboard.press("Delete")
     assert page.inner_text("#name") == "b.png"
     assert page.locator("#list [role=option]").count() == 2
-    page.wait_for_load_state("networkidle")
+    _settle(page)
     page.focus("#picture")
     whole = page.get_attribute("#picture", "viewBox")
     page.keyboard.press("+")
@@ -277,6 +288,7 @@ def test_a_reload_keeps_the_photographs(open_page):
 def test_a_data_set_is_checked(open_page, address, tmp_path, width, scheme):
     page, wrong = open_page(width, scheme)
     page.click("text=Check a data set")
+    page.wait_for_url("**/check")  # and until its scripts have run
     rows = "zzz,Alter,Diagnose\n0,50,nevus\n1,60,melanoma\n"
     table = {"name": "<b>t</b>.csv", "mimeType": "text/csv", "buffer": rows.encode()}
     page.set_input_files("#files", [*_files(3), table])
