@@ -503,7 +503,7 @@ def format_comparison(
         value, _ = measure_words(row.metric, row.value)
         against, _ = measure_words(row.metric, row.against)
         interval = f"{row.low:+.4f} to {row.high:+.4f}" if known else ""
-        p = ("< 0.001" if row.p < 0.001 else f"{row.p:.3f}") if known else ""
+        p = ("< 0.001" if row.p < 0.001 else _number(row.p, ".3f")) if known else ""
         rows.append((row.metric, value, against, _number(row.difference, "+.4f"), interval, p))
     table = align(rows)
     if width is not None and max(map(len, table.splitlines())) > width:

@@ -85,7 +85,7 @@ def score(
     if out is None:
         _check_one(inputs, given, is_table_name)
         facts = dict(zip(_FACTS, (age, sex, site), strict=True))
-        _score_one(model, inputs[0], facts, str(device), key, as_json)
+        _score_one(model, inputs[0], facts, str(device), key, diagnoses, as_json)
         return
     if of_one := [f"--{name}" for name in _FACTS if name in given]:
         raise typer.BadParameter(
@@ -156,11 +156,18 @@ def _check_one(inputs: list[str], given: set[str], is_table_name) -> None:
 
 
 def _score_one(
-    model: Path, image: str, facts: dict, device: str, key: Path | None, as_json: bool
+    model: Path,
+    image: str,
+    facts: dict,
+    device: str,
+    key: Path | None,
+    diagnoses: bool,
+    as_json: bool,
 ) -> None:
-    from hybridlesion.inference import score_image
+    from hybridlesion.inference import check_extras, score_image
 
     fitted, manifest = options.load_model(model, key)
+    check_extras(fitted, diagnoses, None, None)
     answer = score_image(
         *(fitted, image), metadata=facts, training=manifest.get("training"), device=device
     )

@@ -180,7 +180,10 @@ def epoch_line(epochs: int, training: str, row: Mapping[str, float]) -> str:
         measure, comma, source = name.replace("_", " ").partition(" AUC, ")
         known = comma and not math.isnan(value)
         said += [f"AUC of {measure} {value:.3f} ({source})"] if known else []
-    said += [f"rate {row['rate']:.1e}", f"{row['images_per_second']:.1f} images/s"]
+    said += [f"rate {row['rate']:.1e}"]
+    # A training of a single step has no measured speed.
+    speed = row["images_per_second"]
+    said += [] if math.isnan(speed) else [f"{speed:.1f} images/s"]
     said += [f"{duration(60 * row['minutes_left'])} left"] if row["minutes_left"] else []
     return f"{training}, epoch {row['epoch']:.0f} of {epochs}: {', '.join(said)}"
 

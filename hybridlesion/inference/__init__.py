@@ -9,13 +9,19 @@ from hybridlesion.inference._score_image import (
     measure_image,
     score_image,
 )
-from hybridlesion.inference._score_table import score_table, threshold_in_use, uses_context
+from hybridlesion.inference._score_table import (
+    check_extras,
+    score_table,
+    threshold_in_use,
+    uses_context,
+)
 
 __all__ = [
     "REFERENCE_MODEL",
     "LesionAnswer",
     "MeasuredImage",
     "SimilarScores",
+    "check_extras",
     "join_metadata",
     "measure_image",
     "score_image",

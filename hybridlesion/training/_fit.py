@@ -279,7 +279,7 @@ def _learn_diagnoses(classifier: HybridLesionClassifier, table: pd.DataFrame) ->
     try:
         classifier.fit_diagnoses(table, named)
     except ValueError as error:
-        return [f"no probabilities of diagnoses: {error}"]
+        return [f"no diagnoses were learned: {error}"]
     diagnosis = classifier.diagnosis_
     known = named.isin(diagnosis.classes_).to_numpy()
     proba, classes = diagnosis.oof_proba_[known], diagnosis.classes_

@@ -420,7 +420,8 @@ def _check_count(n_images: int, n_folds: int, recipe: refiner.Recipe) -> None:
     if smallest < recipe.batch_size or n_images < n_folds:
         raise TableError(
             f"{n_images} images with masks are too few for batches of {recipe.batch_size}"
-            f"{f' and {n_folds} folds' if n_folds else ''}. Use more images, or lower these."
+            f"{f' and {n_folds} folds' if n_folds else ''}. Use more images"
+            f"{', or fewer folds' if n_folds else ''}."
         )
 
 

@@ -261,6 +261,13 @@ def test_one_image_without_an_output_file_is_scored_and_explained(
     assert [f"  {reason}" for reason in answer["reasons"]] == [x for x in lines if x[0] == " "]
 
 
+def test_diagnoses_of_one_image_need_a_model_that_learned_them(hybridlesion, model_file, lesions):
+    image = lesions / "images" / "SYN_0004.png"
+    result = hybridlesion("score", model_file, image, "--diagnoses")
+    assert result.exit_code == 1
+    assert "--diagnoses needs a model that learned diagnoses" in " ".join(result.stderr.split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

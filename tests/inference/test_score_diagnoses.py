@@ -105,4 +105,4 @@ def test_too_few_rows_are_noted(folder, tmp_path):
     table.to_csv(tmp_path / "t.csv", index=False)
     trained = fit_tables([tmp_path / "t.csv"], n_splits=3, malignant=["melanoma"])
     assert trained.model.diagnosis_ is None
-    assert any("no probabilities of diagnoses: " in text for text in trained.warnings)
+    assert any("no diagnoses were learned: " in text for text in trained.warnings)
