@@ -63,6 +63,8 @@ class ScoreTable:
         Notes on what was ignored.
     reasons : DataFrame of shape (n, columns)
         ``image_id``, then reasons, shares and feature values if the file has them.
+    n_unscored : int
+        Number of rows without a score.
     """
 
     frame: pd.DataFrame
@@ -70,6 +72,7 @@ class ScoreTable:
     rule: str | None
     warnings: tuple[str, ...]
     reasons: pd.DataFrame
+    n_unscored: int
 
 
 def read_scores(path: str | os.PathLike) -> ScoreTable:
@@ -130,7 +133,7 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
         notes += (f"{unscored.sum():,} of {len(unscored):,} {words}",)
     explained = [name for name in table if str(name).startswith(_EXPLAINED)]
     reasons = table[explained].assign(image_id=image_id)
-    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes, reasons)
+    return ScoreTable(pd.DataFrame(kept), threshold, rule, notes, reasons, int(unscored.sum()))
 
 
 def _find_unscored(table: pd.DataFrame) -> pd.Series:

@@ -90,8 +90,10 @@ def _wait(page, n_read):
 
 def _settle(page):
     """Wait until nothing is being loaded."""
-    while page.in_flight:
+    end = time.monotonic() + 120
+    while page.in_flight and time.monotonic() < end:
         page.wait_for_timeout(20)
+    assert not page.in_flight
 
 
 def _changed(page, work):

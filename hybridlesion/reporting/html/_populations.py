@@ -222,8 +222,9 @@ def describe_transport(found: Mapping, *, left_out: bool) -> dict[str, object]:
     table = table.astype(dict.fromkeys((*_NUMBERS, "home_auc"), float))
     numbers = ["value", "low", "high", "new_low", "new_high"]
     summary = summary.reindex(columns=["metric", *numbers]).set_index("metric").astype(float)
-    ends = [table["auc_low"], table["home_auc"], summary.loc[summary.index == "auc", "new_low"]]
-    lowest = np.nanmin(np.concatenate([*ends, [0.95]]).astype(float))
+    means = summary.loc[summary.index == "auc", ["low", "new_low"]].to_numpy().ravel()
+    ends = [table["auc_low"], table["home_auc"], means, [0.95]]
+    lowest = np.nanmin(np.concatenate(ends).astype(float))
     axis = _Axis(max(np.floor(10 * lowest) / 10, 0.0))
     families = list(gains["without"].unique()) if len(gains) else []
     return {

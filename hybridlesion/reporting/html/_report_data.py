@@ -127,7 +127,8 @@ class ReportData:
         The CNN alone if its scores are known, then the other scores that were given, and the
         baselines of the training lesions.
     n_scored, n_failed : int, default=0
-        Number of scored images, and of images that could not be scored.
+        Number of scored images, and of images that could not be scored or on which the model
+        abstained.
     sources : mapping, default=None
         Metrics of the cases by source, in the form of
         `hybridlesion.training.SourceValidation.facts`, if a column of sources is given.
@@ -221,7 +222,7 @@ def _add_scores(data: ReportData, path: str | os.PathLike) -> ScoreTable:
     """Read the scored lesions, and the threshold of the scores if it is another one."""
     scored = read_scores(path)
     data.cases, data.notes = scored.frame, list(scored.warnings)
-    data.n_scored, data.n_failed = len(scored.frame), count_errors(path)
+    data.n_scored, data.n_failed = len(scored.frame), count_errors(path) + scored.n_unscored
     data.out_of_fold = _are_out_of_fold(scored.frame["score"], data.classifier)
     # A number read from text may differ in the last digit.
     known = scored.threshold is not None

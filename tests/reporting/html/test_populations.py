@@ -17,7 +17,7 @@ from hybridlesion.reporting.html._populations import (
     describe_participants,
     describe_transport,
 )
-from hybridlesion.reporting.html._report_data import ReportData
+from hybridlesion.reporting.html._report_data import ReportData, collect_report_data
 
 _NAMES = ("auc", "sensitivity", "specificity")
 _CALIBRATION = ("calibration_in_the_large", "calibration_slope")
@@ -69,6 +69,16 @@ def test_sources_mean_and_new_source_stand_on_one_axis(manifest):
     assert mean.cells[3:] == (("too few", ""), ("too few", ""))
     assert found["ticks"][0][1] == "0.6"
     assert found["ticks"][-1][1] == "1.0"
+
+
+def test_the_axis_shows_the_whole_interval_of_the_mean(manifest):
+    facts = manifest["training"]["sources"]
+    facts["summary"] = [row | {"low": 0.2, "new_low": None} for row in facts["summary"]]
+    *_, mean = _lay_out(manifest)["rows"]
+    assert mean.name == "Mean of sources"
+    value, low, _ = mean.places
+    assert _lay_out(manifest)["ticks"][0][1] == "0.2"
+    assert low == _lay_out(manifest)["ticks"][0][0] < value
 
 
 def test_words_compare_home_and_abroad(manifest):
@@ -215,3 +225,15 @@ def test_flow_by_hand():
     ]
     assert scored == [(6, "images to score", ""), (5, "scored", "1 image left out")]
     assert describe_flow(_data({})) == []
+
+
+def test_flow_starts_with_the_rows_on_which_the_model_abstained(files, tmp_path):
+    scores = pd.read_csv(files.scores).assign(abstain=0.1, applicability_reason="")
+    scores.loc[:6, ["score", "applicability_reason"]] = [None, "a macro photograph"]
+    scores.to_csv(tmp_path / "scores.csv", index=False)
+    data = collect_report_data(files.model, tmp_path / "scores.csv", (), (), {})
+    n = len(scores)
+    assert describe_flow(data)[-1] == (
+        "Scoring",
+        [(n, "images to score", ""), (n - 7, "scored", "7 images left out")],
+    )
