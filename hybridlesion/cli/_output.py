@@ -425,17 +425,17 @@ def format_sources(summary: pd.DataFrame) -> str:
     Returns
     -------
     str
-        One line per metric, with the mean over sources, its 95 % interval and the 95 % prediction
-        interval for a new source; followed by what to expect there in words.
+        One line per metric of several sources, with the mean over sources, its 95 % interval and
+        the 95 % prediction interval for a new source; followed by what to expect there in words.
     """
     from hybridlesion.metrics import describe_sources
 
     rows = [("metric", "sources", "mean", "95 % interval", "new source")]
-    for row in summary.to_dict("records"):
+    for row in summary[summary["n_sources"] > 1].to_dict("records"):
         ends = [(row["low"], row["high"]), (row["new_low"], row["new_high"])]
         ranges = ("-" if math.isnan(a) else f"{a:.2f} to {b:.2f}" for a, b in ends)
         rows.append((row["metric"], str(row["n_sources"]), f"{row['value']:.2f}", *ranges))
-    return "\n".join([align(rows), *describe_sources(summary)])
+    return "\n".join([*([align(rows)] if len(rows) > 1 else []), *describe_sources(summary)])
 
 
 def format_validation(validation: SourceValidation, width: int | None = None) -> str:

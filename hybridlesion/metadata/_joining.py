@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ import pandas as pd
 from hybridlesion._formatting import count_words, shorten
 from hybridlesion._validation import missing_column
 from hybridlesion.exceptions import TableError
+from hybridlesion.metadata._columns import ColumnFate
 from hybridlesion.metadata._image_id import explain_near, match_unique, normalise_image_id
 from hybridlesion.metadata._normalisation import (
     TableRecords,
@@ -31,6 +33,9 @@ from hybridlesion.metadata._vocabulary import (
     columns_by_key,
     find_role,
 )
+
+if TYPE_CHECKING:
+    from hybridlesion.metadata._records import Records
 
 # Raw values of the same fact may be spelt differently ("45", "45.0"), so the facts are compared.
 # A file may have several paths: as written in a metadata table, and in full in a feature table.
@@ -385,6 +390,8 @@ def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
             findings.warnings.append(f"{clusters} of duplicates {verb} both targets.")
 
 
+# Fields of which the records have one spelling.
+_SPELT = (Role.SEX, Role.SITE, Role.DIAGNOSIS)
 _ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
 
 
@@ -434,6 +441,7 @@ def read_sources(
     column: str,
     image_ids: pd.Series,
     id_column: str | None = None,
+    records: Records | None = None,
 ) -> pd.Series:
     """Read which hospital, device or data set each image comes from.
 
@@ -449,6 +457,9 @@ def read_sources(
         Images.
     id_column : str, default=None
         Column of image ids. If None, it is detected.
+    records : Records, default=None
+        Records read from the tables. If the column was read as sex, site or diagnosis, its values
+        there are the names, since tables may spell them differently.
 
     Returns
     -------
@@ -464,6 +475,10 @@ def read_sources(
     frames = list(map(read_table, tables))
     names = [str(name) for frame in frames for name in frame.columns]
     by_table, stems = column == "table" and column not in names, [Path(t).stem for t in tables]
+    for use in () if records is None else records.columns:
+        if use.column == column and use.fate is ColumnFate.READ and use.field in _SPELT:
+            known = records.frame.set_index("image_id")[use.field].reindex(image_ids)
+            found = found.where(found.notna(), known.set_axis(image_ids.index))
     for table, frame in zip(tables, frames, strict=True):
         wanted = list(frame.columns) if by_table else [column]
         read = _take_columns(frame, wanted, image_ids, id_column)

@@ -218,7 +218,7 @@ def report_scores(
     draw = {"n_bootstrap": n_bootstrap, "random_state": random_state}
     attributes = attributes_of(cases)
     if source is not None:
-        named = read_sources([*truth, scores], source, cases["image_id"], id_column)
+        named = read_sources([*truth, scores], source, cases["image_id"], id_column, records)
         attributes.insert(0, "source", named)
     tables = _measure(cases, attributes, threshold, cost_ratio, draw)
     both, tables["comparison"], more = _compare(cases, baseline, threshold, draw)

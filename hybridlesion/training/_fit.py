@@ -186,7 +186,7 @@ def fit_tables(
     rows = choose_rows(records, tables, id_column, groups, cnn_seen, splits, drawing)
     sources = None
     if source is not None:
-        sources = read_sources(tables, source, rows.table["image_id"], id_column)
+        sources = read_sources(tables, source, rows.table["image_id"], id_column, records)
         check_sources(sources, rows.y)
     if audit is not None:
         rows.audit.write(audit)

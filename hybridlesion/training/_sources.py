@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.base import clone
 
-from hybridlesion._formatting import shorten
+from hybridlesion._formatting import join_words, shorten
 from hybridlesion.exceptions import TableError
 from hybridlesion.metrics import (
     describe_sources,
@@ -20,6 +20,8 @@ from hybridlesion.model import HybridLesionClassifier
 
 # One fit for each source, and for each family without the source.
 _MOST_SOURCES = 20
+# Malignant and benign lesions from which a gain is computed, as in `evaluate_subgroups`.
+_FEWEST = 5
 # Families whose worth is measured, by their name in the results.
 _PARTS = {
     "ABCD features": ("abcd__", "perceived__"),
@@ -51,7 +53,8 @@ class SourceValidation:
     gains : DataFrame of shape (m, 5)
         ``source, without, difference, low, high``: AUC on the source of the model minus that of a
         model without a family of columns, or of the network alone, paired over patients. Without
-        ABCD features, the model has no fallback to the network either.
+        ABCD features, the model has no fallback to the network either. NaN at a source with fewer
+        than five malignant or five benign lesions.
     score : ndarray of shape (n,), 0 to 1
         Score of each training row by the model without its source; NaN where the source is unknown.
     notes : tuple of str
@@ -123,6 +126,7 @@ def leave_one_source_out(
     check_sources(sources, y)
     draw = {"n_bootstrap": n_bootstrap}
     score, cuts, rows, gains, notes = np.full(len(y), np.nan), {}, [], [], []
+    few: list[str] = []
     for name in names:
         held = (sources == name).to_numpy(dtype=bool, na_value=False)
         train = ~np.isin(groups, groups[held])
@@ -137,10 +141,13 @@ def leave_one_source_out(
         for without, other in _score_without_each(fitted, table, split, notes).items():
             both = np.isfinite(other)
             truth, own = y[held][both], score[held][both]
-            if 0 < truth.sum() < len(truth):
-                gap = paired_bootstrap(truth, other[both], own, groups=groups[held][both], **draw)
-                found = {"difference": gap.difference, "low": gap.low, "high": gap.high}
-                gains.append({"source": name, "without": without} | found)
+            if min(truth.sum(), len(truth) - truth.sum()) < _FEWEST:
+                few.append(str(name))
+                gains.append({"source": name, "without": without})
+                continue
+            gap = paired_bootstrap(truth, other[both], own, groups=groups[held][both], **draw)
+            found = {"difference": gap.difference, "low": gap.low, "high": gap.high}
+            gains.append({"source": name, "without": without} | found)
     known = ~np.isnan(score)
     if len(set(y[known])) < 2:
         raise TableError(f"no source with both classes could be left out: {' '.join(notes)}")
@@ -157,6 +164,10 @@ def leave_one_source_out(
     measured["threshold"] = measured["source"].map(cuts)
     found = pd.DataFrame(rows).astype({"source": str}).merge(measured, on="source")
     summary = summarize_sources(found)
+    if few:
+        names = join_words(dict.fromkeys(few))
+        counted = f"fewer than {_FEWEST} malignant or benign lesions"
+        notes.append(f"no gains are computed at {names}: {counted}.")
     notes += [_SEEN] if any(str(one).startswith("cnn__") for one in table) else []
     columns = ["source", "without", "difference", "low", "high"]
     tables = (found, summary, pd.DataFrame(gains, columns=columns))

@@ -118,6 +118,12 @@ def test_a_column_of_sources(hybridlesion, lesions, scores, tmp_path):
     assert any(line.startswith("source: Graz") for line in lines)
     assert "metric sources mean 95 % interval new source" in lines
     assert (tmp_path / "e" / "sources.csv").exists()
+    # Single lesions of Lyon and Oslo are too few for values of their own.
+    table["hospital"] = ["Lyon", "Oslo", *["Graz"] * (len(table) - 2)]
+    table.to_csv(tmp_path / "truth.csv", index=False)
+    single = hybridlesion("evaluate", *arguments, "--source", "hospital", "--bootstrap", 20)
+    assert "1 source: a prediction for a new source needs at least 3." in single.stdout
+    assert "mean" not in single.stdout.replace("mean score", "")
     refused = hybridlesion("evaluate", *arguments, "--source", "clinic")
     assert refused.exit_code == 1
     assert "--source names the column 'clinic', which the tables lack" in refused.stderr

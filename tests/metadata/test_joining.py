@@ -307,6 +307,20 @@ def test_sources_are_read_from_the_first_table_that_names_them(tmp_path):
         read_sources(paths[:2], "attribution", images)
 
 
+def test_sources_read_as_a_field_have_the_names_of_the_records(tmp_path):
+    raw = pd.DataFrame({"image_id": ["a", "b"], "site": ["Back", "Clinic 3"], "age": 50})
+    features = pd.DataFrame({"image_id": ["a", "c"], "site": ["torso", "head/neck"], "age": 50})
+    paths = [tmp_path / "raw.csv", tmp_path / "features.csv"]
+    for path, table in zip(paths, (raw, features), strict=True):
+        table.to_csv(path, index=False)
+    for tables in (paths, paths[::-1]):
+        records = read_records(tables)
+        found = read_sources(tables, "site", records.frame["image_id"], records=records)
+        named = dict(zip(records.frame["image_id"], found, strict=True))
+        # A word that is no site stays as written.
+        assert named == {"a": "torso", "b": "Clinic 3", "c": "head/neck"}
+
+
 def test_each_table_can_be_a_source(tmp_path):
     rows = {"features": "abcd", "graz": "ab", "lyon": "bc"}
     for name, ids in rows.items():

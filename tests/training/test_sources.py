@@ -97,6 +97,19 @@ def test_a_source_with_all_malignant_lesions_is_noted_and_the_others_stay(table)
     assert by_source.loc["clinic", "note"] == "60 malignant, 0 benign: too few"
 
 
+def test_gains_need_five_malignant_lesions(table):
+    y = table["target"].to_numpy()
+    sources = pd.Series(np.where(np.arange(len(y)) < 16, "small", "large"))
+    features = table[["abcd__border"]].assign(meta__age=table["age_approx"])
+    model = HybridLesionClassifier(n_splits=2).fit(features, y)
+    found = leave_one_source_out(model, features, y, np.arange(360), sources, n_bootstrap=20)
+    known = found.gains.set_index("source")["difference"].notna()
+    assert (known["large"].tolist(), known["small"].tolist()) == ([True] * 2, [False] * 2)
+    assert found.notes == (
+        "no gains are computed at small: fewer than 5 malignant or benign lesions.",
+    )
+
+
 @pytest.mark.parametrize(
     ("source", "reason"),
     [

@@ -296,7 +296,8 @@ def _gain_rows(gains: pd.DataFrame, families: Sequence[str]) -> list[tuple]:
                 cells.append(("", "", False))
                 continue
             value, low, high = own.loc[family, ["difference", "low", "high"]]
-            cells.append((*interval_words(value, low, high, form="+.3f"), low > 0 or high < 0))
+            shown = interval_words(value, low, high, form="+.3f", unknown="")
+            cells.append((*shown, low > 0 or high < 0))
         rows.append((str(source), cells))
     return rows
 
@@ -334,9 +335,12 @@ def _describe(table: pd.DataFrame) -> list[str]:
 
 def _range(table: pd.DataFrame, metric: str = "auc") -> str:
     low, high = table.loc[table[metric].idxmin()], table.loc[table[metric].idxmax()]
-    return f"{low[metric]:.2f} ({low['source']}) to {high[metric]:.2f} ({high['source']})"
+    lowest = f"{low[metric]:.2f} ({low['source']})"
+    single = table[metric].count() == 1
+    return lowest if single else f"{lowest} to {high[metric]:.2f} ({high['source']})"
 
 
 def _lowest_sensitivity(table: pd.DataFrame) -> str:
     worst = table.loc[table["sensitivity"].idxmin()]
-    return f"the lowest sensitivity is {worst['sensitivity']:.2f} ({worst['source']})"
+    which = "lowest sensitivity" if table["sensitivity"].count() > 1 else "sensitivity"
+    return f"the {which} is {worst['sensitivity']:.2f} ({worst['source']})"

@@ -210,7 +210,7 @@ def collect_report_data(
             _compare(data, against, None if data.out_of_fold and baselines else network)
             if source is not None:
                 tables, ids = [*truth, scores], options.get("id_column")
-                named = read_sources(tables, source, data.cases["image_id"], ids)
+                named = read_sources(tables, source, data.cases["image_id"], ids, records)
                 data.sources = _by_source(data, source, named)
         own = [name for name in scored.reasons if name == "image_id" or name not in data.cases]
         data.cases = data.cases.merge(scored.reasons[own], on="image_id", how="left")

@@ -41,6 +41,7 @@ def manifest():
         {"source": "Graz", "without": "CNN", "difference": 0.1, "low": 0.05, "high": 0.15},
         {"source": "Graz", "without": "metadata", "difference": 0.0, "low": -0.1, "high": 0.1},
         {"source": "Lyon", "without": "CNN", "difference": 0.01, "low": None, "high": None},
+        {"source": "Oslo", "without": "CNN", "difference": None, "low": None, "high": None},
     ]
     few = dict.fromkeys(_source("", 0.5, 0.5)) | {"source": "Oslo", "n": 9, "n_malignant": 1}
     table = [_source("Graz", 0.9, 0.92), _source("Lyon", 0.7, 0.8), few]
@@ -88,6 +89,24 @@ def test_words_compare_home_and_abroad(manifest):
     assert third == "Expect less."
 
 
+def test_a_single_source_has_no_range_and_no_mean(manifest, rng, tmp_path):
+    facts = manifest["training"]["sources"]
+    facts["table"] = [facts["table"][0], facts["table"][2]]
+    facts["summary"] = [
+        row | dict.fromkeys(("low", "high", "new_low", "new_high")) for row in facts["summary"]
+    ]
+    auc, sensitivity, *_ = _lay_out(manifest, left_out=False)["words"]
+    assert auc == "The AUC is 0.90 (Graz)."
+    assert sensitivity == "At the threshold, the sensitivity is 0.90 (Graz)."
+    border = pd.DataFrame({"abcd__border": np.arange(80) % 2 + rng.normal(0, 1, 80)})
+    model = HybridLesionClassifier(n_splits=2).fit(border, np.arange(80) % 2)
+    save_artifact(tmp_path / "one.joblib", model, training=manifest["training"])
+    write_page(tmp_path / "one.joblib", tmp_path)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "trained on other lesions of the source.</p>" in page
+    assert "diamond" not in page
+
+
 def test_words_on_scored_lesions(manifest):
     auc, sensitivity, ratio, new = _lay_out(manifest, left_out=False)["words"]
     assert auc == "The AUC is 0.70 (Lyon) to 0.90 (Graz)."
@@ -111,6 +130,7 @@ def test_gains_by_source_and_family(manifest):
     assert found["gains"] == [
         ("Graz", [("+0.100", "+0.050 to +0.150", True), ("+0.000", "-0.100 to +0.100", False)]),
         ("Lyon", [("+0.010", "", False), ("", "", False)]),
+        ("Oslo", [("", "", False), ("", "", False)]),
     ]
 
 
