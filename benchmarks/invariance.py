@@ -156,7 +156,7 @@ def page(table: pd.DataFrame, count: int) -> str:
     for name in CHANGES:
         claimed = table[(table["change"] == name) & table["claimed"]]
         deviation, rank = claimed["deviation"].median(), claimed["rank"].median()
-        lines.append(f"| {name} | {len(claimed)} | {deviation:.2%} | {rank:.3f} |")
+        lines.append(f"| {name} | {len(claimed)} | {100 * deviation:.2f} % | {rank:.3f} |")
     lines += ["", f"| feature | {' | '.join(CHANGES)} |", "|---" * (len(CHANGES) + 1) + "|"]
     cells = table.set_index(["feature", "change"])
     for feature in FEATURES:

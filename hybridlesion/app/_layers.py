@@ -109,7 +109,9 @@ def layer_legend(name: str, values: Mapping[str, float]) -> list[dict[str, objec
         entries = [(plotting.HAIR, "hair, excluded from colour", True)]
     elif name == "network":
         up, down = (213, 94, 0), (0, 114, 178)
-        entries = [(up, "raises the score", True), (down, "lowers the score", True)]
+        # As chosen by `cnn_map`.
+        score = f"score for {'melanoma' if 'cnn__melanoma' in values else 'malignancy'}"
+        entries = [(up, f"raises the {score}", True), (down, f"lowers the {score}", True)]
     elif name == "colours":
         entries = plotting.color_legend(values)
     else:

@@ -467,7 +467,7 @@ def _network_answer(photograph: Photograph) -> dict[str, object]:
     """Answer of the network alone, in the form of that of a model."""
     values, measured = photograph.values, photograph.measured
     flags = flag_words(measured.segmentation.flags)
-    seen = ["The network was trained on this image; its score is out of fold where possible."]
+    seen = ["the network was trained on this image; its score is out of fold where possible."]
     return {
         "image_id": measured.image_id,
         **dict.fromkeys(("label", "threshold", "threshold_rule", "similar", "applicability")),

@@ -644,7 +644,7 @@ def format_thresholds(model: BaseEstimator) -> str:
     lines = [f"a lesion is classified as malignant at or above {used}"]
     for at, one in classifier.threshold_intervals_.items():
         interval = f"({one.low:.4f} to {one.high:.4f})"
-        lines.append(f"  {at:.0%} sensitivity from {one.value:.4f} {interval}")
+        lines.append(f"  {100 * at:.4g} % sensitivity from {one.value:.4f} {interval}")
     return "\n".join(lines)
 
 

@@ -6,7 +6,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -52,21 +52,21 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def show_progress(what: str) -> AbstractContextManager[Progress]:
+def show_progress(*stages: str) -> AbstractContextManager[Progress]:
     """Show the progress of work.
 
     Parameters
     ----------
-    what : str
-        Description, such as ``"measuring"``.
+    *stages : str
+        Description of each stage of the work, such as ``"measuring"``.
 
     Returns
     -------
     context manager
-        Context in which a function can be called as ``progress(done, failed, total)``, which
-        restarts if `done` decreases.
+        Context in which a function can be called as ``progress(done, failed, total)``. If `done`
+        decreases or `total` changes, the next stage begins, or the last one again.
     """
-    return _bar(what) if _is_terminal() else nullcontext(_lines(what))
+    return _bar(stages) if _is_terminal() else nullcontext(_lines(stages))
 
 
 def _is_terminal() -> bool:
@@ -106,20 +106,22 @@ def plain_line(what: str, done: int, failed: int, total: int, seconds: float, fr
     return ", ".join(parts)
 
 
-def _lines(what: str) -> Progress:
+def _lines(stages: Sequence[str]) -> Progress:
     # Time and count at the first report, which may include images from an interrupted run.
-    start, before = 0.0, math.inf
+    start, before, last, begun = 0.0, 0, (math.inf, -1), 0
     due = time.monotonic() + _SECONDS_BETWEEN_LINES
 
     def progress(done: int, failed: int, total: int) -> None:
-        nonlocal start, before, due
+        nonlocal start, before, last, begun, due
         now = time.monotonic()
-        if done < before:
-            # The first report, or the first of the next task.
-            start, before = now, done
+        if done < last[0] or total != last[1]:
+            # The first report, or the first of the next stage.
+            start, before, begun = now, done, begun + 1
+        last = done, total
         if now < due and done < total:
             return
         due = now + _SECONDS_BETWEEN_LINES
+        what = stages[min(begun, len(stages)) - 1]
         line = plain_line(what, done, failed, total, now - start, done - before)
         print(line, file=sys.stderr, flush=True)
 
@@ -127,7 +129,7 @@ def _lines(what: str) -> Progress:
 
 
 @contextmanager
-def _bar(what: str) -> Iterator[Progress]:
+def _bar(stages: Sequence[str]) -> Iterator[Progress]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
@@ -135,11 +137,14 @@ def _bar(what: str) -> Iterator[Progress]:
     counts = (BarColumn(), MofNCompleteColumn(), "{task.fields[rate]}", TimeRemainingColumn())
     console = Console(stderr=True)
     with RichProgress("{task.description}", *counts, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, rate="")
+        task = bar.add_task(stages[0], total=None, rate="")
+        begun = 0
 
         def progress(done: int, failed: int, total: int) -> None:
-            if done < bar.tasks[task].completed:
-                bar.reset(task)
+            nonlocal begun
+            if done < bar.tasks[task].completed or total != bar.tasks[task].total:
+                bar.reset(task, description=stages[min(begun, len(stages) - 1)])
+                begun += 1
             speed = bar.tasks[task].speed
             rate = f"{speed:.1f}/s" if speed else ""
             rate += f", {failed:,} failed" if failed else ""

@@ -182,7 +182,7 @@ def _format_photographs(found: DataCheck) -> list[str]:
     near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
     for without, pairs in near.groupby("without", sort=False):
         examples = _some(f"{one.image_id} and {one.near}" for one in pairs.itertuples())
-        lines.append(f"perhaps the same, without {without}: {examples}")
+        lines.append(f"perhaps the same, ignoring {without}: {examples}")
     if images.empty:
         return lines
     n_decoded, failed = int(images["decoded"].sum()), images[images["problem"] != ""]

@@ -22,7 +22,7 @@ def demo(
     jobs: options.Jobs = -1,
     seed: options.Seed = 0,
 ) -> None:
-    """Run every stage on synthetic lesions, in a few minutes."""
+    """Run every stage on synthetic lesions, in about a minute."""
     from hybridlesion.demo import run_demo
 
     with show_progress("measuring") as progress:

@@ -78,7 +78,8 @@ def evaluate(
         tenth = report.selective_risk.query("coverage == 0.9")
         output.echo("wrong labels: in the tenth of lowest certainty, in the others")
         rows = [
-            (row.by, f"{row.error_left_out:.1%}", f"{row.error:.1%}") for row in tenth.itertuples()
+            (row.by, f"{100 * row.error_left_out:.1f} %", f"{100 * row.error:.1f} %")
+            for row in tenth.itertuples()
         ]
         output.echo(f"{output.align(rows)}\n")
     if report.comparison is not None:

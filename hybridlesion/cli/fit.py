@@ -122,7 +122,7 @@ def fit(
     leading = trained.facts["leading_score"]
     if leading is not None:
         why = _LEADING_SCORES[leading]
-        output.echo_err(f"Leading score of the network: {leading} ({why}).")
+        output.echo_err(f"leading score of the network: {leading} ({why})")
     save_artifact(out, trained.model, training=trained.facts, metrics=trained.metrics, key=key)
     if oof is not None:
         with atomic_path(oof) as temporary:

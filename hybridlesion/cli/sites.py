@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from hybridlesion.model import Recalibration
+    from hybridlesion.reporting import DriftResult
 
 _SCORES = "Scores of the lesions, written by `score` with this model."
 _TRUTH = "Diagnoses; repeat to join more."
@@ -79,9 +80,9 @@ def recalibrate(
     output.echo("\n".join(_lines(recalibration)))
     output.echo(output.format_thresholds(classifier))
     output.echo(
-        f"For a 95 % interval of a sensitivity of {sensitivity:.0%} no wider than {width:g}, "
-        f"{count_words(needed, 'malignant lesion')} are needed, about {lesions:,} lesions at this "
-        f"share; these are {n_positive:,} of {n_rows:,}."
+        f"For a 95 % interval of a sensitivity of {100 * sensitivity:.4g} % no wider than "
+        f"{width:g}, {count_words(needed, 'malignant lesion')} are needed, about {lesions:,} "
+        f"lesions at this share; these are {n_positive:,} of {n_rows:,}."
     )
     output.echo("Evaluate the new model on other lesions than these.")
     output.print_written(out, f"recalibrated on {count_words(n_rows, 'lesion')}")
@@ -104,6 +105,18 @@ def _lines(recalibration: Recalibration) -> list[str]:
             f"{name:<9}  {loss:.4f}{'  chosen' if name == r.method else ''}"
             for name, loss in r.log_loss.items()
         ),
+        *_explain_choice(recalibration),
+    ]
+
+
+def _explain_choice(recalibration: Recalibration) -> list[str]:
+    """Say why the map of lowest loss was not chosen, if so."""
+    lowest = min(recalibration.log_loss, key=recalibration.log_loss.__getitem__)
+    if lowest == recalibration.method:
+        return []
+    return [
+        f"{lowest} has a lower loss, but is not chosen: it gains less than two standard errors "
+        "over the intercept, or would flatten scores that do not rank these lesions."
     ]
 
 
@@ -143,7 +156,7 @@ def drift(
         }
         output.print_json(facts)
     else:
-        output.echo(_format_batches(result.batches))
+        output.echo(_format_batches(result))
         if result.alarm:
             output.echo(f"\n{_format_alarms(result.checks)}")
         alarms = count_words(int(result.checks["alarm"].sum()), "alarm")
@@ -153,11 +166,11 @@ def drift(
         raise typer.Exit(_ALARM)
 
 
-def _format_batches(batches: pd.DataFrame) -> str:
-    head = ("batch", "rows", "patients", "alarms")
+def _format_batches(result: DriftResult) -> str:
+    head = ("batch", "rows", result.unit, "alarms")
     rows = [
         (row.batch, f"{row.n_rows:,}", f"{row.n_groups:,}", f"{row.n_alarms:,}")
-        for row in batches.itertuples()
+        for row in result.batches.itertuples()
     ]
     return output.align([head, *rows])
 
@@ -169,7 +182,9 @@ def _format_alarms(checks: pd.DataFrame) -> str:
     rows = []
     for row in alarms.itertuples():
         missing = row.kind == "missing"
-        values = [f"{v:.0%}" if missing else f"{v:.3g}" for v in (row.training, row.observed)]
+        values = [
+            f"{100 * v:.0f} %" if missing else f"{v:.3g}" for v in (row.training, row.observed)
+        ]
         name = f"{row.check} missing" if missing else row.check
         rows.append((row.batch, name, *values, f"{row.distance:.2f}", f"{row.p_value:.1g}"))
     return output.align([head, *rows])

@@ -56,7 +56,7 @@ def finetune(
     from hybridlesion.plotting import curve_figure
     from hybridlesion.training import finetune as train
 
-    with show_progress("reading, then training") as progress:
+    with show_progress("reading images", "training, in steps") as progress:
         trained = train(
             *(images, out),
             metadata=metadata or (),
@@ -120,7 +120,7 @@ def train_refiner(
     from hybridlesion.segmentation.refiner import Recipe
     from hybridlesion.training import train_refiner as train
 
-    with show_progress("reading, then training") as progress:
+    with show_progress("reading images", "training, in steps") as progress:
         trained = train(
             *(images, masks, out),
             metadata=metadata or (),

@@ -15,7 +15,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_choice, check_image, check_mask, check_number
 from hybridlesion.cnn.backbone import file_stamp, resolve_device
 from hybridlesion.cnn.checkpoints import Finetuned
-from hybridlesion.cnn.diagnosis import classes_of
+from hybridlesion.cnn.diagnosis import classes_of, outcome_of
 from hybridlesion.cnn.scorer import network_path
 from hybridlesion.cnn.views import ImageView, InputSpec, Window
 
@@ -37,11 +37,14 @@ class CnnMap:
     blurred : float
         Log odds of the blurred image. `values` sum to ``log_odds - blurred``, up to the integration
         error and the contribution of mirrored pixels beyond the frame.
+    outcome : str, default="malignancy"
+        What the score is the probability of: malignancy, or a diagnosis such as melanoma.
     """
 
     values: np.ndarray
     log_odds: float
     blurred: float
+    outcome: str = "malignancy"
 
     def share_inside(self, mask: np.ndarray) -> float:
         """Compute the fraction of the absolute attribution that lies inside a region.
@@ -156,7 +159,7 @@ def cnn_map(
     for view, parts in zip(seer.views, found.parts, strict=True):
         parts = parts[:, ::-1] if view.mirrored else parts
         _add(values, parts, view.window(image.shape[:2], mask, seer.spec))
-    return CnnMap(values, found.log_odds, found.blurred)
+    return CnnMap(values, found.log_odds, found.blurred, seer.outcome)
 
 
 class _Seer(NamedTuple):
@@ -166,6 +169,7 @@ class _Seer(NamedTuple):
     spec: InputSpec
     views: tuple[ImageView, ...]
     device: str
+    outcome: str
 
 
 def _add(values: np.ndarray, parts: np.ndarray, window: Window) -> None:
@@ -190,12 +194,12 @@ def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -
     tuned = Finetuned.read(path)
     column = column or ("cnn__melanoma" if tuned.tells_diagnoses else "cnn__score")
     check_choice("column", column, tuned.score_columns)
-    networks = tuned.networks()
+    outcome, networks = outcome_of(column), tuned.networks()
     ensemble = NetworkEnsemble(networks).eval().requires_grad_(False)
     ensemble = ensemble.to(device=device, memory_format=torch.channels_last)
     spec, views = tuned.spec(networks), tuned.views
     if not tuned.tells_diagnoses:
-        return _Seer(lambda views: ensemble(views).mean(), spec, views, device)
+        return _Seer(lambda views: ensemble(views).mean(), spec, views, device, outcome)
     offsets = torch.tensor(np.log(tuned.note["shares"]), dtype=torch.float32, device=device)
     inside = torch.from_numpy(classes_of(column)).to(device)
 
@@ -203,7 +207,7 @@ def _load(path: Path, stamp: tuple[int, ...], column: str | None, device: str) -
         logits = ensemble(views).reshape(-1, len(offsets)).mean(dim=0) + offsets
         return logits[inside].logsumexp(0) - logits[~inside].logsumexp(0)
 
-    return _Seer(log_odds, spec, views, device)
+    return _Seer(log_odds, spec, views, device, outcome)
 
 
 # Standard deviations of the Gaussian blurs of the baseline image and of the attribution, relative

@@ -586,7 +586,13 @@ class ImageTransformer(TransformerMixin, BaseEstimator):
             for image, mask in pairs:
                 image = check_image(image)
                 mask = None if mask is None else check_mask(mask, image.shape[:2])
-                yield from (view.prepare(image, mask, network.spec) for view in views)
+                upright: dict[ImageView, np.ndarray] = {}
+                for view in views:
+                    # A view and its mirror image are cropped once.
+                    plain = view._replace(mirrored=False)
+                    if plain not in upright:
+                        upright[plain] = plain.prepare(image, mask, network.spec)
+                    yield upright[plain][:, ::-1] if view.mirrored else upright[plain]
 
         prepared = prepare()
         while block := list(islice(prepared, network.block_size(self.batch_size))):

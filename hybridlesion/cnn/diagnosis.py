@@ -152,6 +152,29 @@ def classes_of(column: str) -> np.ndarray:
     return np.arange(len(CLASSES)) == max(SCORE_COLUMNS.index(column) - 2, 0)
 
 
+def outcome_of(column: str) -> str:
+    """Name what a score is the probability of.
+
+    Parameters
+    ----------
+    column : str
+        One of `SCORE_COLUMNS`.
+
+    Returns
+    -------
+    str
+        "malignancy", or a class.
+
+    Examples
+    --------
+    >>> [outcome_of(name) for name in ("cnn__score", "cnn__melanoma", "cnn__p_bcc")]
+    ['malignancy', 'melanoma', 'basal cell carcinoma']
+    """
+    if column == SCORE_COLUMNS[0]:
+        return "malignancy"
+    return list(CLASSES)[int(np.argmax(classes_of(column)))]
+
+
 def class_scores(logits: np.ndarray, shares: Sequence[float]) -> np.ndarray:
     """Convert logits for balanced classes into the columns of a feature table.
 

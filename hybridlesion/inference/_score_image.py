@@ -184,11 +184,13 @@ class LesionAnswer:
         Returns
         -------
         dict of str to object
-            Image id, label and the fields, in a form that JSON can represent.
+            Image id, label and the fields, in a form that JSON can represent; ``network_score`` is
+            None without one.
         """
         facts = {name: value for name, value in vars(self).items() if name != "lesion"}
         facts["similar"] = None if self.similar is None else vars(self.similar)
         facts |= {"reasons": list(self.reasons), "warnings": list(self.warnings)}
+        facts["network_score"] = self.network_score or None
         return {"image_id": self.lesion.image_id, "label": self.label, **facts}
 
 

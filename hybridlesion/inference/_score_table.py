@@ -151,8 +151,8 @@ def note_unlike(scores: pd.DataFrame) -> list[str]:
     if unusual > 3 * UNUSUAL * len(scores):
         notes.append(
             f"{unusual:,} of {total} are unlike the training images (applicability below "
-            f"{UNUSUAL}, expected of {UNUSUAL:.0%}); their scores rest on the CNN. Check the "
-            "calibration and the threshold on lesions of known diagnosis from this site."
+            f"{UNUSUAL}, expected of {100 * UNUSUAL:.0f} %); their scores rest on the CNN. Check "
+            "the calibration and the threshold on lesions of known diagnosis from this site."
         )
     reasons = count_reasons(scores.get("applicability_reason", pd.Series(dtype=object)))
     if reasons and (notes or NO_LESION in reasons):
@@ -600,7 +600,7 @@ def reasons_in_words(
             # Without a lesion, facts about it mean nothing.
             far = summary[column].beyond(values, _RARE, high=high) & ~empty
             for row in np.flatnonzero(far):
-                said[row].append(words.format(values[row]))
+                said[row].append(words.format(values[row]).replace("%", " %"))
     return np.array(["; ".join(words) or None for words in said], dtype=object)
 
 

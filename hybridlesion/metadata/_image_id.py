@@ -25,7 +25,7 @@ _NEAR: tuple[tuple[str, Callable[[str], str]], ...] = (
     ("case and accent encoding", lambda key: key),
     ("blanks, hyphens, underscores and points", lambda key: re.sub(r"[\s._-]+", "", key)),
     ("leading zeros", lambda key: re.sub(r"(?<!\d)0+(?=\d)", "", key)),
-    ("all but their digits", lambda key: re.sub(r"\D+|(?<!\d)0+(?=\d)", "", key)),
+    ("all characters but digits", lambda key: re.sub(r"\D+|(?<!\d)0+(?=\d)", "", key)),
 )
 
 
@@ -281,13 +281,14 @@ def explain_near(wanted: Sequence[str], available: Sequence[str]) -> list[str]:
     Examples
     --------
     >>> explain_near(["img-07"], ["IMG_07"])
-    ['1 id would match without blanks, hyphens, underscores and points, e.g. img-07 and IMG_07.']
+    ['1 id would match if blanks, hyphens, underscores and points were ignored, e.g. img-07 and \
+IMG_07.']
     """
     near = near_misses(wanted, available)
     alike = [miss for miss in near if miss.without == near[0].without]
     return [
-        f"{count_words(len(alike), 'id')} would match without {one.without}, e.g. {one.wanted} "
-        f"and {one.available}."
+        f"{count_words(len(alike), 'id')} would match if {one.without} were ignored, e.g. "
+        f"{one.wanted} and {one.available}."
         for one in alike[:1]
     ]
 

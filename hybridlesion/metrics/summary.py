@@ -194,7 +194,7 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     unknown = [str(at) for at, fewest in _FEWEST_BELOW.items() if n_positive < fewest]
     if unknown:
         notes.append(
-            f"With {n_positive} positives, no method gives a lower limit of the threshold for "
+            f"with {n_positive} positives, no method gives a lower limit of the threshold for "
             f"{join_words(unknown)} % sensitivity, or of the specificity there: those shown assume "
             f"a concave ROC curve ({_FEWEST_BELOW[int(unknown[-1])]} positives are needed)."
         )

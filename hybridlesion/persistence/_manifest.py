@@ -371,7 +371,7 @@ def _metric_lines(manifest: Mapping) -> list[str]:
             f"Lesions are classified as malignant at or above {threshold_words(threshold, rule)}."
         )
     lines += [
-        f"{at['sensitivity']:.0%} sensitivity: from {at['threshold']:.4g} on "
+        f"{100 * at['sensitivity']:.4g} % sensitivity: from {at['threshold']:.4g} on "
         f"({at['low']:.4g} to {at['high']:.4g})."
         for at in manifest.get("thresholds") or ()
     ]

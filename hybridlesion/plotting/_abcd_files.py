@@ -125,14 +125,14 @@ def cnn_words(found: CnnMap, mask: np.ndarray) -> str:
     Examples
     --------
     >>> cnn_words(CnnMap(np.eye(2, dtype=np.float32), 0.0, -1.0), np.eye(2) > 0)
-    '100 % of the attribution lies on the lesion.'
+    '100 % of the attribution for malignancy lies on the lesion.'
     """
     if not mask.any():
         return "No lesion was found in the image."
     inside = found.share_inside(mask)
     if math.isnan(inside):
         return "The network attributes its score to no region."
-    return f"{percent(inside)} of the attribution lies on the lesion."
+    return f"{percent(inside)} of the attribution for {found.outcome} lies on the lesion."
 
 
 def draw_cnn_sheet(
@@ -188,7 +188,9 @@ def draw_cnn_sheet(
         axes.set_title(words, fontsize=12, fontweight="bold", color=INK)
     figure.suptitle(plain_text(title), fontsize=15, fontweight="bold", color=INK, parse_math=False)
     score = 1 / (1 + math.exp(-found.log_odds))
-    said = f"CNN score {score:.3f} of the whole network. {cnn_words(found, mask)}"
+    said = (
+        f"CNN score for {found.outcome} {score:.3f}, of the whole network. {cnn_words(found, mask)}"
+    )
     key = f"{MAP_KEY} Opacities are relative to this image. {RESEARCH_ONLY}"
     figure.supxlabel(f"{said}\n{key}", fontsize=10, color=NOTE)
     return figure

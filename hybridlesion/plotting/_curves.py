@@ -231,9 +231,10 @@ def draw_selective(axes: Axes, curves: pd.DataFrame) -> None:
         axes.fill_between(share, curve["low"], curve["high"], color=color, alpha=0.15, lw=0)
         axes.plot(share, curve["error"], color=color, lw=2.2, marker="o", ms=3.5, label=by)
     finish_axes(axes, x_label="Share of lesions scored", y_label="Share of wrong labels")
-    axes.set(xlim=(1.02, 0.08), ylim=(0, max(1.1 * curves["high"].max(), 0.01)))
+    # The legend needs a quarter of the panel, above all bands.
+    axes.set(xlim=(1.02, 0.08), ylim=(0, max(1.4 * curves["high"].max(), 0.01)))
     axes.legend(
-        frameon=False, fontsize=9, labelcolor=INK, loc="lower left", title="left out first: lowest"
+        frameon=False, fontsize=9, labelcolor=INK, loc="upper left", title="left out first: lowest"
     )
     axes.get_legend().get_title().set(color=NOTE, fontsize=9)
 

@@ -88,7 +88,7 @@ def metric_figure(
     draw_roc(roc, y, score, threshold, words)
     draw_precision_recall(precision_recall, y, score, threshold, words)
     draw_reliability(reliability, y, score, words)
-    heading = title or f"{len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
+    heading = title or f"{len(y):,} images, {y.sum():,} malignant ({100 * y.mean():.1f} %)"
     figure.suptitle(heading, fontsize=13, color=INK, fontweight="bold")
     return save_figure(figure, out, dpi=130)
 
@@ -349,7 +349,9 @@ def reliability_figure(
     spread.grid(visible=False)
     finish_axes(curve, y_label="Observed fraction malignant")
     _set_scale(curve, limit, rare)
-    heading = title or f"Reliability: {len(y):,} images, {y.sum():,} malignant ({y.mean():.1%})"
+    heading = (
+        title or f"Reliability: {len(y):,} images, {y.sum():,} malignant ({100 * y.mean():.1f} %)"
+    )
     add_heading(figure, heading)
     parts = _label(_CALIBRATION, legend_words(metrics))
     subtitle = "   ".join(parts[:2]) + "".join(f"\n{part}" for part in parts[2:])
@@ -443,7 +445,7 @@ def confusion_figure(
     axes.imshow(shares, cmap=shades, vmin=0, vmax=1)
     for (row, column), n in np.ndenumerate(values):
         share = shares[row, column]
-        text, color = f"{n:,}\n{share:.0%}" if n else "0", "white" if share > _DARK else INK
+        text, color = f"{n:,}\n{100 * share:.0f} %" if n else "0", "white" if share > _DARK else INK
         write(axes, column, row, text, 8.5, ha="center", color=color)
     names = [str(name) for name in counts.columns]
     axes.set_xticks(range(len(names)), names, rotation=35, ha="right", fontsize=9, color=INK)

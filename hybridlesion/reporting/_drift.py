@@ -20,6 +20,7 @@ from hybridlesion.metadata import read_source
 from hybridlesion.model import FAMILIES, LEVELS, Distribution, group_weights
 from hybridlesion.model_selection import grouping
 from hybridlesion.pipeline import split_steps
+from hybridlesion.reporting._score_table import group_unit
 
 # Smallest difference of two distribution functions, or of two shares, that raises an alarm.
 _RELEVANT = 0.1
@@ -41,7 +42,7 @@ class DriftResult:
     Parameters
     ----------
     batches : DataFrame of shape (n, 4)
-        ``batch`` (file, or days), ``n_rows``, ``n_groups`` (patients) and ``n_alarms``.
+        ``batch`` (file, or days), ``n_rows``, ``n_groups`` (see `unit`) and ``n_alarms``.
     checks : DataFrame of shape (m, 8)
         ``batch``; ``check``, the column; ``kind``, "distribution" or "missing"; ``training`` and
         ``observed``, means or shares of missing values; ``distance``, the largest difference of
@@ -51,12 +52,15 @@ class DriftResult:
         Highest probability of any false alarm.
     notes : tuple of str
         Notes for the user.
+    unit : str, default="patients"
+        What the groups are: "patients", "lesions" or "images", or "groups" if batches differ.
     """
 
     batches: pd.DataFrame
     checks: pd.DataFrame
     rate: float
     notes: tuple[str, ...]
+    unit: str = "patients"
 
     @property
     def alarm(self) -> bool:
@@ -146,7 +150,9 @@ def detect_drift(
     counts = pd.DataFrame(sizes, columns=["batch", "n_rows", "n_groups"])
     alarms = checks.groupby("batch")["alarm"].sum()
     counts["n_alarms"] = counts["batch"].map(alarms).fillna(0).astype(int)
-    return DriftResult(counts, checks, rate, tuple(dict.fromkeys(notes)))
+    units = {group_unit(rows) for rows in batches.values()}
+    unit = units.pop() if len(units) == 1 else "groups"
+    return DriftResult(counts, checks, rate, tuple(dict.fromkeys(notes)), unit)
 
 
 def _read(

@@ -17,7 +17,7 @@ from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._formatting import count_words
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.metadata import count_diagnoses, read_records, read_sources, read_table
-from hybridlesion.model_selection import GROUP_COLUMNS, grouping
+from hybridlesion.model_selection import grouping
 from hybridlesion.reporting._score_table import (
     CERTAINTIES,
     PREDICTED,
@@ -25,6 +25,7 @@ from hybridlesion.reporting._score_table import (
     TRAINED_ON,
     ScoreTable,
     add_baseline,
+    group_unit,
     join_truth,
     read_scores,
     risk_curves,
@@ -225,7 +226,7 @@ def report_scores(
     tables["by_diagnosis"], tables["confusion"], of_diagnoses = _measure_diagnoses(cases, draw)
     if tables["confusion"] is None:
         paths = {name: path for name, path in paths.items() if name not in _FILES_DIAGNOSES}
-    unit = _unit(cases)
+    unit = group_unit(cases)
     if unit != "patients":
         narrow = "are narrower than those over patients"
         more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
@@ -331,14 +332,6 @@ def _both_scores(both: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, np.ndarray
     """Return truth, score and the score to compare with."""
     y = both["target"].to_numpy(dtype=int)
     return y, both["score"].to_numpy(), both["against"].to_numpy()
-
-
-def _unit(cases: pd.DataFrame) -> str:
-    """Return the unit that the bootstrap resamples."""
-    if "patient_id" in cases and cases["patient_id"].notna().any():
-        return "patients"
-    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
-    return "lesions" if others else "images"
 
 
 def _plain(table: pd.DataFrame | None) -> list[dict] | dict[str, dict] | None:

@@ -259,8 +259,9 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         cases[name] = cases[name].where(cases[name].notna(), other)
     if cases.empty:
         raise TableError(
-            f"no scored image is in the truth: scores begin with {scored['image_id'].iloc[0]!r}, "
-            f"the truth with {known['image_id'].iloc[0]!r}. Pass the id column as `id_column`."
+            "no scored image is in the truth. Is this the right table? Scores begin with "
+            f"{scored['image_id'].iloc[0]!r}, the truth with {known['image_id'].iloc[0]!r}. If "
+            "another column has the image ids, pass it as `id_column`."
             + "".join(f" {note}" for note in explain_near(scored["image_id"], known["image_id"]))
         )
     _check_classes(cases, "scored images")
@@ -271,6 +272,25 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
             f"{without.iloc[0]}."
         )
     return cases, notes
+
+
+def group_unit(cases: pd.DataFrame) -> str:
+    """Return what the groups of rows are, as far as their ids are known.
+
+    Parameters
+    ----------
+    cases : DataFrame of shape (n, columns)
+        Records or scores.
+
+    Returns
+    -------
+    str
+        "patients", "lesions" or "images".
+    """
+    if "patient_id" in cases and cases["patient_id"].notna().any():
+        return "patients"
+    others = [name for name in GROUP_COLUMNS if name in cases and cases[name].notna().any()]
+    return "lesions" if others else "images"
 
 
 def _respell(scores: pd.DataFrame, ids: pd.Series) -> tuple[pd.DataFrame, list[str]]:

@@ -71,8 +71,8 @@ def _fill_card(note: Mapping[str, Any]) -> str:
 
 def _describe_view(crop: str, number: float) -> str:
     if crop == "frame":
-        return f"the frame ({number:.0%} of its short side)"
-    return f"the lesion with {number:.0%} of its length on each side"
+        return f"the frame ({100 * number:.0f} % of its short side)"
+    return f"the lesion with {100 * number:.0f} % of its length on each side"
 
 
 def _row(figure: Mapping[str, Any]) -> str:

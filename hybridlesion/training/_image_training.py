@@ -433,7 +433,10 @@ def read_store(
     """
     # The table of failures is written last.
     if (folder / _FAILURES).is_file():
-        return ImageStore.open(folder)
+        store = ImageStore.open(folder)
+        if progress is not None:
+            progress(len(records), len(store.failures), len(records))
+        return store
     folder.mkdir(parents=True, exist_ok=True)
     shapes = {"places": (3, np.int64), "boxes": (4, np.int64), "hashes": (HASH_BYTES, np.uint8)}
     facts = {name: np.zeros((len(records), n), kind) for name, (n, kind) in shapes.items()}

@@ -441,6 +441,11 @@ def choose_rows(
     checks = (*kinds, "column", "acquisition", "CNN overlap")
     audit = LeakAudit(len(table), checks, tuple(findings))
     notes = (*records.warnings, *unmeasured, *unlabelled, *left_out, *lonely)
+    if not any(str(name).startswith(MEASURED) for name in table):
+        notes += (
+            "the tables have neither image features nor a network score: the model uses metadata "
+            "alone. `hybridlesion features` measures images.",
+        )
     diagnoses = count_diagnoses(measured, records.diagnoses)
     return TrainingRows(table, y, numbers, folds, audit, notes, diagnoses, flow)
 

@@ -166,7 +166,7 @@ def test_near_misses_and_long_lists_are_shortened(hybridlesion, clinic):
     photographs = _section(result.stdout, "Photographs")
     assert "11 of 12 have a row in the table\n  1 photograph without a row: syn 3" in photographs
     assert "21 rows without a photograph: SYN_0003, fehlt0x, fehlt1x and 18 more" in photographs
-    assert "without all but their digits: SYN_0003 and syn 3" in " ".join(photographs.split())
+    assert "ignoring all characters but digits: SYN_0003 and syn 3" in " ".join(photographs.split())
     columns = _section(result.stdout, "Columns of meine Liste.csv")
     assert "4 more not understood: Spalte5, Spalte6" in columns
 

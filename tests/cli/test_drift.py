@@ -25,6 +25,15 @@ def test_no_alarm_is_0_and_an_alarm_is_3(hybridlesion, model_file, features_file
     assert "abcd__skin_lightness" in [c["check"] for c in found["checks"] if c["alarm"]]
 
 
+def test_without_patients_the_groups_are_images(hybridlesion, model_file, features_file, tmp_path):
+    table = pd.read_parquet(features_file).drop(columns="patient_id")
+    table.to_parquet(tmp_path / "images.parquet")
+    result = hybridlesion("drift", model_file, tmp_path / "images.parquet")
+    assert result.stdout.splitlines()[0].split() == ["batch", "rows", "images", "alarms"]
+    result = hybridlesion("drift", model_file, tmp_path / "images.parquet", features_file)
+    assert result.stdout.splitlines()[0].split() == ["batch", "rows", "groups", "alarms"]
+
+
 def test_wrong_input_is_refused(hybridlesion, model_file, lesions, tmp_path):
     result = hybridlesion("drift", model_file, lesions / "metadata.csv")
     assert result.exit_code == 1

@@ -37,6 +37,22 @@ def test_lines_come_every_ten_seconds_and_at_the_end(clock, capsys):
     assert lines[-1] == "measuring: 300 of 300 (100 %), 2 failed, 10.0/s"
 
 
+def test_stages_are_named_in_turn_and_the_last_one_stays(clock, capsys):
+    # The next stage may begin further on, if it continues an interrupted run.
+    reports = [(1, 0, 2), (2, 0, 2), (30, 0, 90), (90, 0, 90), (1, 0, 90)]
+    with _progress.show_progress("reading images", "training, in steps") as progress:
+        for report in reports:
+            clock.now += 10
+            progress(*report)
+    assert capsys.readouterr().err.splitlines() == [
+        "reading images: 1 of 2 (50 %)",
+        "reading images: 2 of 2 (100 %), 0.1/s",
+        "training, in steps: 30 of 90 (33 %)",
+        "training, in steps: 90 of 90 (100 %), 6.0/s",
+        "training, in steps: 1 of 90 (1 %)",
+    ]
+
+
 def test_rate_leaves_out_what_an_interrupted_run_had_done(clock, capsys):
     with _progress.show_progress("measuring") as progress:
         clock.now += 5
@@ -57,6 +73,10 @@ def test_a_terminal_gets_a_bar(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     with _progress.show_progress("measuring") as progress:
         progress(3, 1, 9)
+    with _progress.show_progress("reading images", "training, in steps") as progress:
+        progress(3, 1, 9)
+        progress(4, 1, 12)
+    assert "training, in steps" in terminal.getvalue()
     assert "3/9" in terminal.getvalue()
     assert "1 failed" in terminal.getvalue()
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+
+from hybridlesion.cli.sites import _explain_choice
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +34,9 @@ def test_the_command_writes_a_model_that_scores(
     lines = [" ".join(line.split()) for line in result.stdout.splitlines()]
     assert lines[0].startswith("39 lesions in 20 groups, 10 malignant. At the threshold before (")
     assert sum(line.endswith(" chosen") for line in lines) == 1
-    assert any(line.startswith("90% sensitivity from 0.") for line in lines)
+    assert any(line.startswith("90 % sensitivity from 0.") for line in lines)
     needed = next(line for line in lines if "are needed" in line)
-    assert "90% no wider than 0.2, 37 malignant lesions are needed, about 145 lesions" in needed
+    assert "90 % no wider than 0.2, 37 malignant lesions are needed, about 145 lesions" in needed
     assert "these are 10 of 39" in needed
     out = tmp_path / "site.joblib"
     assert lines[-1].startswith(f"wrote {out}: recalibrated on 39 lesions, 0 failed, ")
@@ -49,6 +52,14 @@ def test_the_command_writes_a_model_that_scores(
         assert new["score"].rank().equals(old["score"].rank())
     shown = hybridlesion("inspect", out)
     assert "Recalibrated (" in shown.stdout
+
+
+@pytest.mark.parametrize(("method", "said"), [("none", True), ("slope", False)])
+def test_a_map_of_lower_loss_that_is_not_chosen_is_explained(method, said):
+    found = SimpleNamespace(method=method, log_loss={"none": 0.31, "intercept": 0.32, "slope": 0.3})
+    lines = _explain_choice(found)
+    assert bool(lines) == said
+    assert not said or lines[0].startswith("slope has a lower loss, but is not chosen: it gains")
 
 
 def test_json(hybridlesion, arguments, tmp_path):

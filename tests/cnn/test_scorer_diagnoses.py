@@ -137,6 +137,8 @@ def test_the_map_explains_the_score_asked_for(diagnoser, images, column):
     )
     found = cnn_map(image, mask, diagnoser, column=column, n_steps=1, device="cpu")
     assert 1 / (1 + np.exp(-found.log_odds)) == pytest.approx(score[column], abs=1e-4)
+    outcomes = {"cnn__melanoma": "melanoma", "cnn__score": "malignancy", "cnn__p_nv": "nevus"}
+    assert found.outcome == outcomes[column]
 
 
 def test_the_map_is_of_melanoma_unless_asked(diagnoser, tuned, images):

@@ -11,6 +11,8 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from hybridlesion.cnn import TimmEmbedder, embed
+from hybridlesion.cnn.backbone import load_network
+from hybridlesion.cnn.views import ImageView
 from hybridlesion.exceptions import ArtifactError, ImageError, SourceError
 
 
@@ -57,6 +59,27 @@ def test_flips_average_an_image_with_its_mirror_image(embedder, images):
     expected = (embedder.transform(frames, masks) + embedder.transform(mirrored, masks)) / 2
     np.testing.assert_allclose(both.transform(frames, masks), expected, rtol=1e-4, atol=1e-2)
     assert both.transform([]).shape == (0, 256)
+
+
+def test_an_image_is_cropped_once_for_both_orientations(embedder, images, monkeypatch):
+    frames, masks = images
+    prepare, cropped = ImageView.prepare, []
+
+    def count(view, *arguments):
+        cropped.append(view)
+        return prepare(view, *arguments)
+
+    monkeypatch.setattr(ImageView, "prepare", count)
+    seen = []
+    monkeypatch.setattr(embedder, "batch_size", 1)
+    views = [ImageView("lesion", 0.25, mirrored) for mirrored in (False, True)]
+    network = load_network("test_efficientnet", embedder.weights, "cpu")
+    for block in embedder._blocks(zip(frames, masks, strict=True), views, network):
+        seen.extend(block)
+    assert len(cropped) == len(frames)
+    for frame, mask, upright, mirrored in zip(frames, masks, seen[::2], seen[1::2], strict=True):
+        for view, pixels in zip(views, (upright, mirrored), strict=True):
+            assert np.array_equal(pixels, prepare(view, frame, mask, network.spec))
 
 
 def test_embed_is_the_same_in_one_call(embedder, images, tiny_weights):

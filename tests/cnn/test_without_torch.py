@@ -73,7 +73,7 @@ def test_no_step_imports_torch(diagnoser, tmp_path, rng):
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Leading score of the network: cnn__melanoma" in done.stderr
+    assert "leading score of the network: cnn__melanoma" in done.stderr
     scores = pd.read_csv(tmp_path / "scores.csv")
     assert scores["score"].between(0, 1).all()
     assert len(list((tmp_path / "sheets").glob("*.png"))) == 12

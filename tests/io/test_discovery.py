@@ -174,7 +174,9 @@ def test_ids_that_differ_in_spelling_are_matched_and_misses_have_examples(folder
     said = " ".join(records.warnings)
     assert "ids of 1 records differ" in said
     assert "2 of 3 records have no image, e.g. ISIC-2, nobody" in said
-    assert "would match without blanks, hyphens, underscores and points, e.g. ISIC-2" in said
+    assert (
+        "would match if blanks, hyphens, underscores and points were ignored, e.g. ISIC-2" in said
+    )
 
 
 def test_zips_are_the_folders_of_their_images(classes, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -53,7 +55,7 @@ def test_without_a_lesion_the_words_say_so(found):
 def test_words_tell_how_much_lies_on_the_lesion(found):
     left = np.zeros((60, 90), bool)
     left[:, :45] = True
-    assert cnn_words(found, left) == "67 % of the attribution lies on the lesion."
+    assert cnn_words(found, left) == "67 % of the attribution for malignancy lies on the lesion."
 
 
 def test_the_sheet_shows_photograph_and_map(found):
@@ -61,8 +63,10 @@ def test_the_sheet_shows_photograph_and_map(found):
     figure = draw_cnn_sheet(image, found.values > 0, found, title="a $name$")
     assert [len(axes.images) for axes in figure.axes] == [1, 2]
     assert figure.get_suptitle() == "a $name$"
-    assert "CNN score 0.881 of the whole network." in figure.get_supxlabel()
+    assert "CNN score for malignancy 0.881, of the whole network." in figure.get_supxlabel()
     assert "not a medical device" in figure.get_supxlabel()
+    melanoma = draw_cnn_sheet(image, found.values > 0, replace(found, outcome="melanoma"))
+    assert "CNN score for melanoma 0.881" in melanoma.get_supxlabel()
     assert draw_cnn_sheet(image, np.zeros((60, 90), bool), found) is not None
     with pytest.raises(ImageError):
         draw_cnn_sheet(image, np.ones((4, 4), bool), found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from hybridlesion.exceptions import TableError
 from hybridlesion.io import read_image
@@ -12,6 +13,7 @@ from hybridlesion.metrics import compare_scores, evaluate, evaluate_subgroups
 from hybridlesion.plotting import (
     comparison_figure,
     decision_figure,
+    draw_selective,
     reliability_figure,
     subgroup_figure,
 )
@@ -33,6 +35,19 @@ def figures(monkeypatch):
             lambda figure, *_, **__: drawn.append(figure),
         )
     return drawn
+
+
+def test_the_legend_of_certainty_lies_above_the_bands():
+    share = np.array([1.0, 0.9, 0.5, 0.1])
+    curve = pd.DataFrame({"coverage": share, "error": 0.02, "low": 0.0, "high": 0.3})
+    # As small as in the report.
+    figure = Figure(figsize=(3.7, 3.8), layout="constrained")
+    axes = figure.subplots()
+    both = pd.concat([curve.assign(by="applicability"), curve.assign(by="confidence")])
+    draw_selective(axes, both)
+    figure.draw_without_rendering()
+    box = axes.get_legend().get_window_extent().transformed(axes.transData.inverted())
+    assert box.y0 > 0.3
 
 
 def _table(y, score):

@@ -46,6 +46,13 @@ def test_out_of_fold_scores_and_facts(table, tmp_path):
     assert trained.facts["tables"] == ["train.csv"]
 
 
+def test_tables_without_images_are_noted(table, tmp_path):
+    said = "neither image features nor a network score"
+    measured = [name for name in table if name.startswith("abcd__")]
+    assert not any(said in text for text in _fit(table, tmp_path).warnings)
+    assert any(said in text for text in _fit(table.drop(columns=measured), tmp_path).warnings)
+
+
 def test_other_groups_by_name(table, tmp_path):
     table.loc[0, "clinic"] = None
     trained = _fit(table, tmp_path, groups="clinic")

@@ -164,7 +164,7 @@ function showPhotographs() {
     const { n, examples } = found.unmatched[name];
     if (n && found.tables.length) lines.push(`${count(n, noun)} without a ${missing}: ${some(examples, n)}`);
   }
-  for (const { image_id: one, near, without } of found.near_misses) lines.push(`Perhaps the same, without ${without}: ${one} and ${near}`);
+  for (const { image_id: one, near, without } of found.near_misses) lines.push(`Perhaps the same, ignoring ${without}: ${one} and ${near}`);
   for (const { image_id: one, problem } of found.failures.slice(0, SHOWN)) lines.push(`${one} cannot be used: ${problem}`);
   if (found.failures.length > SHOWN) lines.push(`${found.failures.length - SHOWN} more cannot be used`);
   for (const ids of found.near_duplicates.slice(0, SHOWN)) lines.push(`Near-duplicates: ${some(ids)}`);

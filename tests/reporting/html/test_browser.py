@@ -152,6 +152,19 @@ def test_what_the_network_sees_is_laid_over_the_photograph(opened):
     assert photograph.evaluate("image => getComputedStyle(image).filter") == "grayscale(1)"
 
 
+def test_a_table_that_is_wider_than_a_phone_scrolls_beside_its_names(opened):
+    page, _ = opened(width=390)
+    table = page.locator('[data-file="operating-points"]')
+    caption = table.locator("caption").bounding_box()
+    assert caption["x"] + caption["width"] <= 390
+    name = table.locator("tbody th").first
+    before, cell = name.bounding_box()["x"], table.locator("tbody td").last
+    assert cell.bounding_box()["x"] > 390
+    table.evaluate("table => { table.parentElement.scrollLeft = 999; }")
+    assert cell.bounding_box()["x"] < 390
+    assert name.bounding_box()["x"] == before
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1440])
 def test_the_layout_holds(opened, width, scheme):

@@ -46,7 +46,7 @@ def test_the_models_network_is_asked_where_it_looks(rows, tmp_path):
         assert seen.shape == (84, 112, 4)
         assert 0 == seen[..., 3].min() < seen[..., 3].max()
         assert len(detail.seen) < 8_000
-        assert detail.words.endswith("% of the attribution lies on the lesion.")
+        assert detail.words.endswith("% of the attribution for melanoma lies on the lesion.")
     assert details[2].sheet == details[2].seen == ""
     assert "gone.png" in details[2].error
     assert told == [(1, 0, 3), (2, 0, 3), (3, 1, 3)]
