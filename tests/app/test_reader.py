@@ -11,6 +11,7 @@ import pytest
 from hybridlesion._optional_imports import cv2
 from hybridlesion.app import LesionReader
 from hybridlesion.app import _reader as reader_module
+from hybridlesion.app._layers import layer_legend
 from hybridlesion.exceptions import ArtifactError, ImageError, OptionError
 from hybridlesion.inference import score_image
 from hybridlesion.model import HybridLesionClassifier
@@ -141,3 +142,11 @@ def test_a_model_of_tables_is_refused():
     model = HybridLesionClassifier(3, max_trees=20).fit(table, np.arange(60) % 3 == 0)
     with pytest.raises(OptionError, match="cannot measure photographs"):
         LesionReader(model)
+
+
+@pytest.mark.parametrize(
+    ("column", "outcome"), [("cnn__melanoma", "melanoma"), ("cnn__score", "malignancy")]
+)
+def test_the_legend_of_the_network_map_names_the_score(column, outcome):
+    texts = [entry["text"] for entry in layer_legend("network", pd.Series({column: 0.5}))]
+    assert texts == [f"raises the score for {outcome}", f"lowers the score for {outcome}"]

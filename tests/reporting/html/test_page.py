@@ -136,7 +136,7 @@ def test_the_most_telling_cases_have_a_drawn_sheet_and_a_map(text):
     assert "4 of them have an ABCD sheet" in _plain(section)
     assert section.count('<details class="drawn">') == 4
     assert section.count('<img class="seen"') == 4
-    assert _plain(section).count("of the attribution for malignancy lies on the lesion") == 4
+    assert _plain(section).count("of the attribution for melanoma lies on the lesion") == 4
     images = re.findall(r"<img [^>]*>", section)
     assert len(images) == 59 + 4 + 4
     assert all('loading="lazy"' in image for image in images)
