@@ -34,7 +34,7 @@ def plant(monkeypatch):
     """Let `cnn_map` use the planted network: plant(crop)."""
 
     def plant_network(crop):
-        seer = module._Seer(_redness, SPEC, VIEWS[crop], "cpu")
+        seer = module._Seer(_redness, SPEC, VIEWS[crop], "cpu", "malignancy")
         monkeypatch.setattr(module, "_load", lambda *_: seer)
 
     return plant_network
