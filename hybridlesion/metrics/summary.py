@@ -181,7 +181,7 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     --------
     >>> counts = {"metric": ["n", "n_positive", "n_groups"], "value": [90.0, 20.0, 30.0]}
     >>> interval_caveats(pd.DataFrame(counts))[0][:53]
-    'With 20 positives, no method gives a lower limit of t'
+    'with 20 positives, no method gives a lower limit of t'
     """
     value = metrics.set_index("metric")["value"]
     n_positive, n_groups = int(value["n_positive"]), int(value["n_groups"])
