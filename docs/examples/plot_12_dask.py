@@ -30,7 +30,7 @@ cluster = LocalCluster(
     processes=False,
     protocol="tcp://",
     host="127.0.0.1",
-    dashboard_address=None,
+    dashboard_address=":0",  # any free port
 )
 with cluster, Client(cluster) as client, get_task_stream(client) as stream:
     runner = DaskRunner(cluster.scheduler_address, time_limit=None)

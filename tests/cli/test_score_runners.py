@@ -16,7 +16,7 @@ def test_a_cluster_gives_the_same_scores(hybridlesion, model_file, three, tmp_pa
     here, there = tmp_path / "here.csv", tmp_path / "there.csv"
     result = hybridlesion("score", model_file, *three, "--out", here, "--jobs", 1)
     assert result.exit_code == 0, result.output
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with distributed.LocalCluster(host="127.0.0.1", resources={"GPU": 1}, **options) as cluster:
         arguments = ("--out", there, "--dask", cluster.scheduler_address)
         result = hybridlesion("score", model_file, *three, *arguments, "--dask-resource", "GPU=1")
