@@ -500,15 +500,15 @@ _GROUP_WORDS = {
     "diagnoses": "the diagnoses that the CNN considers",
 }
 
-# Column, whether large values are the reason, and the words.
+# Column, whether large values are the reason, and the words with the value or its hundredfold.
 _FACTS = (
     ("qa__segmentation_confidence", False, "the mask is uncertain (confidence {:.2f})"),
     (
         "qa__mask_share",
         False,
-        "much skin around the lesion, as in a macro photograph (lesion {:.1%} of the image)",
+        "much skin around the lesion, as in a macro photograph (lesion {1:.1f} % of the image)",
     ),
-    ("qa__mask_share", True, "hardly any skin around the lesion (lesion {:.0%} of the image)"),
+    ("qa__mask_share", True, "hardly any skin around the lesion (lesion {1:.0f} % of the image)"),
     ("abcd__skin_ita", False, "skin tone hardly in the training data (ITA {:.0f} degrees)"),
     ("abcd__skin_ita", True, "skin tone hardly in the training data (ITA {:.0f} degrees)"),
     (
@@ -516,8 +516,8 @@ _FACTS = (
         False,
         "hardly any fine detail: resolution or focus far below the training images",
     ),
-    ("qa__hair_share", True, "quality: hair (on {:.0%} of the image)"),
-    ("qa__dark_corner_share", True, "quality: dark corners (on {:.0%} of the image)"),
+    ("qa__hair_share", True, "quality: hair (on {1:.0f} % of the image)"),
+    ("qa__dark_corner_share", True, "quality: dark corners (on {1:.0f} % of the image)"),
 )
 _EMPTY = "qa__empty_mask"
 NO_LESION = "no lesion found"
@@ -600,7 +600,7 @@ def reasons_in_words(
             # Without a lesion, facts about it mean nothing.
             far = summary[column].beyond(values, _RARE, high=high) & ~empty
             for row in np.flatnonzero(far):
-                said[row].append(words.format(values[row]).replace("%", " %"))
+                said[row].append(words.format(values[row], 100 * values[row]))
     return np.array(["; ".join(words) or None for words in said], dtype=object)
 
 

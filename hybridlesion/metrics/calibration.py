@@ -181,7 +181,7 @@ class Reliability(Measure):
         weights = weights[:-1]
         gaps = self._gap @ weights / (self._size @ weights)
         return {
-            "calibration_slope": self._slope + self._influence @ weights / weights.mean(axis=0),
+            "calibration_slope": self._slope + self._influence @ (weights / weights.mean(axis=0)),
             "calibration_error": np.abs(gaps - self._gap_share).sum(axis=0),
         }
 
