@@ -30,6 +30,7 @@ docs: $(STAMP)
 
 # Tests of the installed wheel, without torch: PYTHON=python3.14, CONSTRAINTS=constraints-lowest.txt.
 # WHEEL_VENV is the environment that is made, and removed before; WHEEL_PACKAGES are added to it.
+# Its own folder of temporary files lets several run at a time: they would tidy up each other's.
 WHEEL_VENV ?= build/wheel-test
 WHEEL_PACKAGES ?=
 WHEEL_TESTS ?= tests/metadata tests/io tests/features tests/featurizer tests/metrics \
@@ -41,7 +42,8 @@ wheel-test:
 	    -r docs/slim.txt h5py hypothesis openpyxl pillow-heif polars pydicom pytest pytest-xdist \
 	    $(WHEEL_PACKAGES)
 	$(WHEEL_VENV)/bin/python $(PIP_INSTALL) --no-deps .
-	$(WHEEL_VENV)/bin/pytest -n 2 -q -W ignore::DeprecationWarning $(WHEEL_TESTS)
+	$(WHEEL_VENV)/bin/pytest -n 2 -q -W ignore::DeprecationWarning --basetemp=$(WHEEL_VENV)/tmp \
+	    $(WHEEL_TESTS)
 
 # Tests of the networks with the lowest torch and timm, on Python 3.11. The libraries of CUDA, which
 # torch brings, take 5 GB. pandas 2.2 announces changes that newer versions have made.
