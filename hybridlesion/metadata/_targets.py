@@ -145,6 +145,10 @@ def _outcome_columns(table: RecognisedTable) -> list[str]:
 
 
 def _read_column(table: RecognisedTable, name: str) -> pd.Series:
+    marked = table.frame[name].astype("string").str.strip().str.lower() == "x"
+    one_hot = name in (table.by_key[key] for key in table.layout.one_hot)
+    if one_hot and marked.any() and (marked | table.frame[name].isna()).all():
+        return marked.fillna(False).astype(float).rename(name)
     outcome = normalise(table.frame[name], read_outcome, table.rows)
     table.findings.problems.extend(outcome.faults)
     _note_labels(table.frame[name], outcome.values, table.findings)

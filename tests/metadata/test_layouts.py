@@ -50,6 +50,12 @@ LAYOUT_TABLES = {
         "image_id,melanoma,seborrheic_keratosis\nISIC_1,0.0,1.0\nISIC_2,0.0,0.0\n",
         {"diagnosis": ["seborrheic keratosis", "nevus"], "target": [0, 0]},
     ),
+    "ph2": (
+        "Image Name,Histological Diagnosis,Common Nevus,Atypical Nevus,Melanoma,Asymmetry (0/1/2),"
+        "Pigment Network (AT/T),White,Light-Brown\n"
+        "ISIC_1,,X,,,0,T,,X\nISIC_2,Lentigo Maligna,,,X,2,AT,x,\n",
+        {"diagnosis": ["nevus", "melanoma"], "target": [0, 1]},
+    ),
     "ham10000": (
         "lesion_id,image_id,dx,dx_type,age,sex,localization,dataset\n"
         "HAM_1,ISIC_1,bkl,histo,80.0,male,scalp,vidir_modern\n"
