@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,7 +19,6 @@ from hybridlesion.cnn.backbone import (
     ImageTransformer,
     Network,
     file_stamp,
-    pad_block,
     resolve_device,
 )
 from hybridlesion.cnn.checkpoints import Finetuned
@@ -309,12 +309,6 @@ def _load(path: Path, stamp: tuple, device: str, embeds: bool) -> _Loaded:
     return _Loaded(network, len(names), n_outputs, *facts)
 
 
-# Number of images per forward pass. With a fixed shape, the same kernels are always chosen, so that
-# a row does not depend on the other rows in a call. A pass with eight images takes just as long per
-# image.
-_BLOCK = 4
-
-
 def has_graph(backbone: str) -> bool:
     """Check whether the package contains the graph of a backbone.
 
@@ -410,9 +404,10 @@ class OnnxNetwork:
         Returns
         -------
         int
-            Fixed number of images.
+            1.
         """
-        return _BLOCK
+        # More images per pass take as long per image, and a single photograph would be padded.
+        return 1
 
     def rows(self, blocks: Iterable[np.ndarray], *, batch_size: int = 32) -> np.ndarray:
         """Classify blocks of prepared images.
@@ -431,11 +426,8 @@ class OnnxNetwork:
             embedding.
         """
         parts = [np.empty((0, self.n_features), np.float32)]
-        for block in blocks:
-            for start in range(0, len(block), _BLOCK):
-                part = block[start : start + _BLOCK]
-                pixels = pad_block(part, _BLOCK)
-                found = [graph.run_all(pixels=pixels) for graph in self._graphs]
-                row = [logits for logits, _ in found] + [found[0][1]] * self.embedding
-                parts.append(np.hstack(row)[: len(part)])
+        for pixels in chain.from_iterable(blocks):
+            found = [graph.run_all(pixels=pixels[None]) for graph in self._graphs]
+            row = [logits for logits, _ in found] + [found[0][1]] * self.embedding
+            parts.append(np.hstack(row))
         return np.concatenate(parts)
