@@ -145,14 +145,20 @@ def _outcome_columns(table: RecognisedTable) -> list[str]:
 
 
 def _read_column(table: RecognisedTable, name: str) -> pd.Series:
-    marked = table.frame[name].astype("string").str.strip().str.lower() == "x"
-    one_hot = name in (table.by_key[key] for key in table.layout.one_hot)
-    if one_hot and marked.any() and (marked | table.frame[name].isna()).all():
-        return marked.fillna(False).astype(float).rename(name)
-    outcome = normalise(table.frame[name], read_outcome, table.rows)
+    column = table.frame[name]
+    one_hot = [table.by_key[key] for key in table.layout.one_hot]
+    if name in one_hot and _are_marks(table.frame[one_hot]):
+        return column.notna().astype(float).rename(name)
+    outcome = normalise(column, read_outcome, table.rows)
     table.findings.problems.extend(outcome.faults)
-    _note_labels(table.frame[name], outcome.values, table.findings)
+    _note_labels(column, outcome.values, table.findings)
     return outcome.values.astype(float).rename(name)
+
+
+def _are_marks(columns: pd.DataFrame) -> bool:
+    """Whether all cells are X or blank, as in the spreadsheet of PH2."""
+    cells = pd.concat([columns[name].drop_duplicates() for name in columns]).dropna()
+    return set(cells.astype(str).str.strip().str.lower()) == {"x"}
 
 
 def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> None:

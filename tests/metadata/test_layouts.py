@@ -194,6 +194,12 @@ def test_truth_is_the_same_under_any_name_of_the_image(layout, name):
     assert records.frame["target"].to_list() == expected["target"]
 
 
+def test_a_column_without_a_mark_counts_as_benign():
+    table = pd.read_csv(io.StringIO(LAYOUT_TABLES["ph2"][0])).head(1)
+    records = read_records(table).frame
+    assert records[["diagnosis", "target"]].to_numpy().tolist() == [["nevus", 0]]
+
+
 @pytest.mark.parametrize(
     ("layout", "word"),
     [
