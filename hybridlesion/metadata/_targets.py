@@ -176,7 +176,7 @@ def _note_labels(column: pd.Series, outcome: pd.Series, findings: Findings) -> N
 
 
 def _read_one_hot(table: RecognisedTable, named: set[str]) -> pd.Series:
-    """Convert 0/1 columns to one diagnosis per row."""
+    """Convert 0/1 columns, or columns marked X, to one diagnosis per row."""
     layout = table.layout
     # A class that the user named by its code, such as MAL_OTH, keeps the code.
     words_of = {key: key if key in named else word for key, word in layout.one_hot.items()}

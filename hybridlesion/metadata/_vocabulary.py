@@ -375,7 +375,7 @@ class Layout:
     roles : mapping of Role to str, optional
         Role -> column name that has this role only in this layout.
     one_hot : mapping of str to str, optional
-        0/1 column -> diagnosis that it stands for.
+        0/1 column, or column marked X -> diagnosis that it stands for.
     otherwise : str or None, default=None
         Diagnosis of rows in which every 0/1 column is 0. If None, it is missing.
     words : mapping of str to mapping, optional
