@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "hybridlesion"
 
 LAYERS = [
     {"exceptions", "_former_names"},
-    {"_validation", "_optional_imports", "_atomic", "_formatting", "_onnx"},
+    {"_validation", "_optional_imports", "_atomic", "_formatting", "_onnx", "_depthwise"},
     {"_training_utils", "metadata"},
     {"io"},
     {"datasets", "preprocessing"},

@@ -12,9 +12,9 @@ import torch
 from safetensors.torch import save
 from torch import nn
 from torch.nn import functional as F
-from torch.nn.grad import conv2d_input, conv2d_weight
 
 from hybridlesion._atomic import atomic_path
+from hybridlesion._depthwise import depthwise_conv2d, is_fast_depthwise
 from hybridlesion._onnx import read_weights
 from hybridlesion._optional_imports import import_timm
 from hybridlesion.cnn.backbone import check_model_name, create_backbone
@@ -152,44 +152,13 @@ def blocks_of(network: nn.Module) -> list[list[nn.Parameter]]:
     return [group for group in groups if group]
 
 
-class _Depthwise5(torch.autograd.Function):
-    """Depthwise 5 x 5 convolution whose weight gradient is assembled from four 3 x 3 gradients.
-
-    oneDNN only has fast code for 3 x 3 weight gradients: four of them are twice as fast as a single
-    5 x 5 gradient.
-    """
-
-    @staticmethod
-    def forward(ctx, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(x, weight)
-        return F.conv2d(x, weight, bias, padding=2, groups=len(weight))
-
-    @staticmethod
-    def backward(ctx, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        x, weight = ctx.saved_tensors
-        groups, (height, width) = len(weight), x.shape[2:]
-        for_input = conv2d_input(x.shape, weight, gradient, padding=2, groups=groups)
-        padded, for_weight = F.pad(x, (2, 2, 2, 2)), torch.empty_like(weight)
-        for top, left in ((0, 0), (0, 2), (2, 0), (2, 2)):
-            shifted = padded[:, :, top : top + height + 2, left : left + width + 2]
-            shifted = shifted.contiguous(memory_format=torch.channels_last)
-            for_weight[:, :, top : top + 3, left : left + 3] = conv2d_weight(
-                shifted, (groups, 1, 3, 3), gradient, groups=groups
-            )
-        return for_input, for_weight, gradient.sum(dim=(0, 2, 3))
-
-
 class _FoldedConv(nn.Module):
     """Convolution combined with a subsequent batch norm that has fixed statistics."""
 
     def __init__(self, conv: nn.Conv2d, norm: nn.BatchNorm2d):
         super().__init__()
         self.conv, self.norm = conv, norm
-        self.splits = (
-            conv.groups == conv.in_channels == conv.out_channels
-            and (conv.kernel_size, conv.stride, conv.dilation) == ((5, 5), (1, 1), (1, 1))
-            and conv.padding == (2, 2)
-        )
+        self.depthwise = is_fast_depthwise(conv)
         # Convolutions of timm with TensorFlow padding.
         self.same = isinstance(conv, import_timm().layers.Conv2dSame)
 
@@ -203,8 +172,8 @@ class _FoldedConv(nn.Module):
         if self.same:
             pad_same = import_timm().layers.pad_same
             x = pad_same(x, conv.kernel_size, conv.stride, conv.dilation)
-        if self.splits and x.device.type == "cpu" and torch.is_grad_enabled():
-            return _Depthwise5.apply(x, weight, bias)
+        if self.depthwise:
+            return depthwise_conv2d(x, weight, bias, conv.stride[0], conv.padding[0])
         return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 
 

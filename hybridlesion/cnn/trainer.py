@@ -6,7 +6,6 @@ import copy
 import math
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -292,8 +291,7 @@ class _Learner:
         examples = self.examples
         images = [(examples.image(row), examples.boxes[row]) for row in rows]
         views = [draw_view(image, box, size, self.recipe, rng) for image, box in images]
-        # Processors without matrix instructions are slower in bfloat16 than in float32.
-        with mixed_precision(self.device) if self.device != "cpu" else nullcontext():
+        with mixed_precision(self.device):
             logits = self.network(as_input(np.stack(views), self.spec, self.device))
         allowed = torch.from_numpy(examples.allowed[rows]).to(self.device)
         shares = torch.from_numpy(self.sampler.log_shares[examples.source[rows]]).to(self.device)

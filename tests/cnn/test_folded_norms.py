@@ -9,7 +9,7 @@ import torch
 
 from hybridlesion._optional_imports import import_timm
 from hybridlesion.cnn import create_network
-from hybridlesion.cnn.network import _Depthwise5, fold_norms, head_of, set_training
+from hybridlesion.cnn.network import fold_norms, head_of, set_training
 
 
 @pytest.fixture(params=["test_efficientnet", "resnet10t", "test_vit"])
@@ -36,16 +36,6 @@ def test_outputs_and_gradients_agree(network):
     for (name, one), other in zip(network.named_parameters(), plain.parameters(), strict=True):
         scale = other.grad.abs().max().item()
         torch.testing.assert_close(one.grad, other.grad, rtol=1e-3, atol=1e-4 * scale, msg=name)
-
-
-def test_the_depthwise_weight_gradient_is_right():
-    generator = torch.Generator().manual_seed(0)
-    shapes = ((2, 3, 7, 6), (3, 1, 5, 5), (3,))
-    inputs = [
-        torch.randn(shape, generator=generator, dtype=torch.float64, requires_grad=True)
-        for shape in shapes
-    ]
-    assert torch.autograd.gradcheck(_Depthwise5.apply, inputs)
 
 
 def test_a_new_network_has_a_zero_classifier_of_eight(tiny_weights, tiny_backbone):

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from hybridlesion._depthwise import DepthwiseConv2d
 from hybridlesion.exceptions import ArtifactError
 
 # Mask, signed distance to its boundary, lesion likelihood.
@@ -151,7 +152,7 @@ class _InvertedResidual(nn.Module):
         super().__init__()
         inner = channels * expansion
         expand = [] if expansion == 1 else [_conv(channels, inner, 1)]
-        depthwise = _conv(inner, inner, 3, stride=stride, groups=inner)
+        depthwise = nn.Sequential(DepthwiseConv2d(inner, 3, stride), nn.ReLU6(inplace=True))
         self.body = nn.Sequential(*expand, depthwise, nn.Sequential(nn.Conv2d(inner, width, 1)))
         self.shortcut = stride == 1 and channels == width
 
@@ -161,7 +162,7 @@ class _InvertedResidual(nn.Module):
 
 def _separable(channels: int, width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False),
+        DepthwiseConv2d(channels, 3, bias=False),
         nn.BatchNorm2d(channels),
         nn.ReLU6(inplace=True),
         *_lateral(channels, width),
@@ -169,11 +170,9 @@ def _separable(channels: int, width: int) -> nn.Sequential:
     )
 
 
-def _conv(
-    channels: int, width: int, kernel: int, stride: int = 1, groups: int = 1
-) -> nn.Sequential:
+def _conv(channels: int, width: int, kernel: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(channels, width, kernel, stride, kernel // 2, groups=groups),
+        nn.Conv2d(channels, width, kernel, stride, kernel // 2),
         nn.ReLU6(inplace=True),
     )
 

@@ -16,6 +16,7 @@ from hybridlesion._training_utils import (
     load_checkpoint,
     mixed_precision,
     save_checkpoint,
+    set_malloc_retention,
     update_ema,
 )
 from hybridlesion._validation import check_number
@@ -185,6 +186,8 @@ def train_network(
     """
     import torch
 
+    if device == "cpu":
+        set_malloc_retention()
     drawn = _repeat_rare(samples)
     per_epoch = len(drawn) // recipe.batch_size
     if per_epoch == 0:
