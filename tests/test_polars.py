@@ -6,12 +6,13 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.pipeline import Pipeline
 
 from hybridlesion import HybridLesionClassifier, evaluate, extract_features, read_records
 from hybridlesion.batch import read_features, segment_images
 from hybridlesion.explain import explain_scores, reason_columns
-from hybridlesion.featurizer import encode_metadata
-from hybridlesion.inference import score_table
+from hybridlesion.featurizer import LesionFeaturizer, encode_metadata
+from hybridlesion.inference import score_records, score_table
 from hybridlesion.metadata import read_table
 from hybridlesion.metrics import evaluate_subgroups
 from hybridlesion.model import patient_context
@@ -97,6 +98,14 @@ def test_images_of_polars_records_are_measured(lesions, tmp_path):
     one, two = (read_features(tmp_path / f"{name}.parquet")[0] for name in ("one", "two"))
     pd.testing.assert_frame_equal(one, two)
     assert len(list((tmp_path / "two").glob("*.png"))) == 2
+
+
+def test_images_of_polars_records_are_scored(model, lesions, tmp_path):
+    network_free = Pipeline([("features", LesionFeaturizer()), ("model", model)])
+    few = lesions.head(2)
+    for name, records in (("one", few), ("two", pl.from_pandas(few))):
+        score_records(network_free, records, tmp_path / f"{name}.csv")
+    assert (tmp_path / "one.csv").read_text() == (tmp_path / "two.csv").read_text()
 
 
 def test_a_table_read_by_polars_is_one_read_by_us(tmp_path):

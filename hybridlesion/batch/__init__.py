@@ -25,7 +25,7 @@ from hybridlesion.batch._output import (
     write_errors,
 )
 from hybridlesion.batch._runners import DaskRunner, ProcessRunner, Runner, RunOptions
-from hybridlesion.batch._workers import TIME_LIMIT, count_jobs, map_unordered
+from hybridlesion.batch._workers import TIME_LIMIT, count_jobs, map_images, map_unordered
 
 __all__ = [
     "TIME_LIMIT",
@@ -52,6 +52,7 @@ __all__ = [
     "errors_path",
     "extract_features",
     "locked",
+    "map_images",
     "map_unordered",
     "measure",
     "read_feature_table",

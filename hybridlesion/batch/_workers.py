@@ -429,6 +429,38 @@ def run_blocks(
         yield answer
 
 
+def map_images(
+    function: Callable[[Any], Answer], images: Iterable[tuple[str, str, Any]], n_jobs: int
+) -> Iterator[tuple[int, Answer | Failure]]:
+    """Yield the position and the result of each image, in order of completion.
+
+    Parameters
+    ----------
+    function : callable
+        Picklable function of one argument.
+    images : iterable of tuple
+        Image id, path and argument of each image, consumed as needed.
+    n_jobs : int
+        Number of processes, as in `run_jobs`.
+
+    Yields
+    ------
+    tuple of int and object
+        Position, and the result, or a `Failure` if the image killed its worker twice.
+    """
+    blocks = ([(position, *image)] for position, image in enumerate(images))
+    for answer in run_blocks(partial(_call_alone, function), blocks, n_jobs):
+        yield from answer.items()
+
+
+def _call_alone(
+    function: Callable[[Any], Answer], block: Sequence[tuple], limit: float | None
+) -> dict[int, Answer]:
+    ((position, _, _, argument),) = block
+    with time_limit(limit):
+        return {position: function(argument)}
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """Limit OpenCV to one thread while the block runs.

@@ -71,6 +71,10 @@ def web_app(
 
         return LesionReader.reference()
 
+    if key is not None and model is None:
+        raise typer.BadParameter("--key checks the signature of a model; name MODEL too.")
+    if root and gallery is None:
+        raise typer.BadParameter("--root is where the files of --gallery lie; name that too.")
     reader: LesionReader | Callable[[], LesionReader] = reference
     if model is not None:
         from hybridlesion.app import LesionReader

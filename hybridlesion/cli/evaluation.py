@@ -117,6 +117,7 @@ def report(
     id_column: options.IdColumn = None,
     column: options.Columns = None,
     source: options.Source = None,
+    key: options.Key = None,
     jobs: options.Jobs = -1,
     as_json: options.AsJson = False,
 ) -> None:
@@ -150,6 +151,7 @@ def report(
             id_column=id_column,
             columns=options.split_columns(column),
             source=source,
+            key=options.read_key(key),
             n_cases=cases,
             n_sheets=sheets,
             n_jobs=jobs,

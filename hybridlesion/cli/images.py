@@ -213,6 +213,8 @@ def explain(
             output.print_notes(notes)
     elif metadata:
         raise typer.BadParameter("--metadata serves the score of a model: --model MODEL.joblib.")
+    elif key is not None:
+        raise typer.BadParameter("--key checks the signature of a model: --model MODEL.joblib.")
     with show_progress("drawing") as progress:
         result = write_abcd_sheets(
             records, out, segmenter=segmenter, masks=mask, progress=progress, **chosen

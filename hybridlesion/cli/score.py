@@ -30,8 +30,8 @@ _DIAGNOSES = "Add the probabilities of eight diagnoses, and the predicted one."
 _FACTS = ("age", "sex", "site")
 # Options that need a table of scores.
 _OF_TABLES = (
-    *("metadata", "id_column", "root", "column", "mapping", "cache", "append", "restart", "dask"),
-    *("prevalence", "coverage", "abstain"),
+    *("metadata", "id_column", "root", "column", "mapping", "cache", "cache_limit", "append"),
+    *("restart", "dask", "dask_resource", "prevalence", "coverage", "abstain"),
 )
 
 _check_prevalence, _check_coverage, _check_abstain = (

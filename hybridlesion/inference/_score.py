@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 
 from hybridlesion._atomic import check_apart, check_writable
 from hybridlesion._formatting import count_words
+from hybridlesion._validation import as_pandas
 from hybridlesion.batch import (
     ExtractionResult,
     FeatureResult,
@@ -296,6 +297,7 @@ def score_records(
         If no image can be used.
     """
     started = time.monotonic()
+    records = as_pandas(records)
     options = RunOptions(**run_options)
     output = Output(check_score_file(out))
     extras = {"diagnoses": diagnoses, "coverage": coverage, "abstain": abstain}

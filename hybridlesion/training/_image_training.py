@@ -18,7 +18,7 @@ import pandas as pd
 from hybridlesion._atomic import atomic_path
 from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import check_number
-from hybridlesion.batch import count_jobs, map_unordered
+from hybridlesion.batch import map_images
 from hybridlesion.cnn import SCORED_VIEWS, FinetuneRecipe, allowed_classes
 from hybridlesion.cnn.dataset import draw_view, read_copy, scored_view
 from hybridlesion.cnn.views import InputSpec
@@ -161,9 +161,9 @@ def read_images(
     HybridLesionError
         If nothing can be read.
     """
-    pieces = list(enumerate(list_records(records)))
+    pieces = [(one["image_id"], one["path"], one) for one in list_records(records)]
     failures: dict[int, Failure] = {}
-    answers = map_unordered(partial(_attempt, read), pieces, n_jobs=count_jobs(n_jobs))
+    answers = map_images(partial(_attempt, read), pieces, n_jobs)
     for done, (position, answer) in enumerate(answers, start=1):
         if isinstance(answer, Failure):
             failures[position] = answer
@@ -179,15 +179,11 @@ def read_images(
     return [failures[position] for position in sorted(failures)]
 
 
-def _attempt(
-    read: Callable[[Mapping[str, Any]], Any], piece: tuple[int, Mapping[str, Any]]
-) -> tuple[int, Any]:
-    position, record = piece
+def _attempt(read: Callable[[Mapping[str, Any]], Any], record: Mapping[str, Any]) -> Any:
     try:
-        return position, read(record)
+        return read(record)
     except (ImageError, SourceError) as error:
-        failure = Failure(str(record["image_id"]), str(record["path"]), "read", str(error))
-        return position, failure
+        return Failure(str(record["image_id"]), str(record["path"]), "read", str(error))
 
 
 def group_images(records: pd.DataFrame, images: Iterable[np.ndarray]) -> np.ndarray:

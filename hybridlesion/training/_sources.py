@@ -122,7 +122,8 @@ def leave_one_source_out(
     TableError
         If there are more than 20 sources, or none has both classes and can be left out.
     """
-    names = sorted(sources.dropna().unique(), key=str)
+    sources = sources.map(str, na_action="ignore")
+    names = sorted(sources.dropna().unique())
     check_sources(sources, y)
     draw = {"n_bootstrap": n_bootstrap}
     score, cuts, rows, gains, notes = np.full(len(y), np.nan), {}, [], [], []
@@ -142,7 +143,7 @@ def leave_one_source_out(
             both = np.isfinite(other)
             truth, own = y[held][both], score[held][both]
             if min(truth.sum(), len(truth) - truth.sum()) < _FEWEST:
-                few.append(str(name))
+                few.append(name)
                 gains.append({"source": name, "without": without})
                 continue
             gap = paired_bootstrap(truth, other[both], own, groups=groups[held][both], **draw)
@@ -162,7 +163,7 @@ def leave_one_source_out(
     measured = pd.concat([left_out, at_home], axis=1).drop(columns="attribute").iloc[1:]
     measured = measured.rename(columns={"group": "source"})
     measured["threshold"] = measured["source"].map(cuts)
-    found = pd.DataFrame(rows).astype({"source": str}).merge(measured, on="source")
+    found = pd.DataFrame(rows).merge(measured, on="source")
     summary = summarize_sources(found)
     if few:
         names = join_words(dict.fromkeys(few))

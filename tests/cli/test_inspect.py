@@ -33,7 +33,9 @@ def test_signed_models(hybridlesion, features_file, lesions, tmp_path):
     assert "Signed with this key." in hybridlesion("inspect", model, "--key", key).stdout
     arguments = ("score", model, features_file, "--out", tmp_path / "s.csv")
     assert hybridlesion(*arguments, "--key", key).exit_code == 0
-    for command in (("inspect", model), arguments):
+    report = ("report", model, "--out", tmp_path / "page")
+    assert hybridlesion(*report, "--key", key).exit_code == 0
+    for command in (("inspect", model), arguments, report):
         refused = hybridlesion(*command, "--key", other)
         assert refused.exit_code == 1
         assert "does not match this key" in refused.stderr
@@ -44,6 +46,7 @@ def test_a_key_refuses_unsigned_models(hybridlesion, model_file, tmp_path):
     for command in (
         ("inspect", model_file),
         ("score", model_file, "x", "--out", tmp_path / "s.csv"),
+        ("report", model_file, "--out", tmp_path / "page"),
     ):
         refused = hybridlesion(*command, "--key", tmp_path / "key")
         assert refused.exit_code == 1

@@ -275,6 +275,8 @@ def test_diagnoses_of_one_image_need_a_model_that_learned_them(hybridlesion, mod
         (("table.csv",), "a table needs a table of scores"),
         (("SYN_0001.png", "--metadata", "m.csv"), "--metadata needs --out"),
         (("SYN_0001.png", "--append"), "--append needs --out"),
+        (("SYN_0001.png", "--cache-limit", "1"), "--cache-limit needs --out"),
+        (("SYN_0001.png", "--dask-resource", "GPU=1"), "--dask-resource needs --out"),
         (("SYN_0001.png", "--age", 40, "--out", "s.csv"), "--age describes one image"),
     ],
 )

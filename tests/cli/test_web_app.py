@@ -55,6 +55,17 @@ def test_a_port_in_use_is_refused(hybridlesion):
     assert f"port {port} is in use. Choose another --port." in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "partner"),
+    [("--key", "MODEL"), ("--root", "--gallery"), ("--metadata", "--gallery")],
+)
+def test_options_without_their_partner_are_refused(hybridlesion, tmp_path, option, partner):
+    done = hybridlesion("app", option, tmp_path)
+    assert done.exit_code == 2
+    assert option in done.stderr
+    assert partner in done.stderr
+
+
 def test_a_gallery_that_cannot_be_used_is_refused(hybridlesion, tmp_path):
     done = hybridlesion("app", "--gallery", tmp_path / "nowhere")
     assert done.exit_code == 1

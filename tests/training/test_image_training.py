@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -35,6 +38,20 @@ def test_copies_are_small_in_the_true_aspect_with_a_box_about_the_lesion(records
     np.testing.assert_allclose(store.boxes[0], [64, 48, 64, 48], atol=12)
     np.testing.assert_allclose(store.boxes[3], [21, 21, 21, 21], atol=6)
     assert [failure.image_id for failure in store.failures] == ["broken"]
+
+
+def _read_or_die(record):
+    if record["image_id"] == "squashed":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return record["image_id"]
+
+
+def test_an_image_that_kills_its_process_is_a_failure(records):
+    found = {}
+    failures = module.read_images(_read_or_die, records, found.__setitem__, n_jobs=2, progress=None)
+    assert found == {0: "large", 2: "broken", 3: "tiny"}
+    assert [failure.image_id for failure in failures] == ["squashed"]
+    assert "SIGKILL" in failures[0].reason
 
 
 def test_a_second_call_reads_nothing(records, tmp_path):

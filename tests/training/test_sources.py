@@ -97,6 +97,19 @@ def test_a_source_with_all_malignant_lesions_is_noted_and_the_others_stay(table)
     assert by_source.loc["clinic", "note"] == "60 malignant, 0 benign: too few"
 
 
+def test_sources_may_be_numbers(table):
+    y, sources = table["target"].to_numpy(), pd.Series(np.repeat([1, 2], 180))
+    features = table[["abcd__border"]]
+    model = HybridLesionClassifier(n_splits=2).fit(features, y)
+    numbers, words = (
+        leave_one_source_out(model, features, y, np.arange(360), kind, n_bootstrap=0)
+        for kind in (sources, sources.astype(str))
+    )
+    assert np.isfinite(numbers.table["threshold"]).all()
+    pd.testing.assert_frame_equal(numbers.table, words.table)
+    pd.testing.assert_frame_equal(numbers.gains, words.gains)
+
+
 def test_gains_need_five_malignant_lesions(table):
     y = table["target"].to_numpy()
     sources = pd.Series(np.where(np.arange(len(y)) < 16, "small", "large"))

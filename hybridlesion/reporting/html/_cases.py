@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,7 @@ from matplotlib.figure import Figure
 from sklearn.base import clone
 
 from hybridlesion._optional_imports import cv2
+from hybridlesion.batch import map_images
 from hybridlesion.exceptions import HybridLesionError
 from hybridlesion.explain import FAMILY_TITLES, SHARE_PREFIX, points_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, attempt, read_segmented
@@ -25,41 +26,29 @@ from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.plotting import SCORE_RANGES, DrawnSheet, SheetDrawing, cnn_words, paint_cnn_map
 from hybridlesion.segmentation import segment
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", bound="Detail | Picture")
 Progress = Callable[[int, int, int], None]
 
 
-def run_parallel(
-    work: Callable[..., Answer], items: Sequence[tuple], n_jobs: int, progress: Progress | None
+def _map_rows(
+    work: Callable[[Any], Answer],
+    kind: type[Answer],
+    items: Sequence[tuple[str, str, Any]],
+    n_jobs: int,
+    progress: Progress | None,
 ) -> list[Answer]:
-    """Call a function in parallel processes and report progress.
+    """Call a function with the last of (image_id, path, argument) of each row; keep the order.
 
-    Parameters
-    ----------
-    work : callable
-        Function that returns an object with an ``error``, empty on success.
-    items : sequence of tuple
-        Arguments of each call.
-    n_jobs : int
-        Number of processes; -1 uses all cores.
-    progress : callable or None
-        Called as ``progress(done, failed, total)``.
-
-    Returns
-    -------
-    list
-        Results in the order of `items`.
+    The answer for an image that kills its worker is ``kind(error=reason)``.
     """
-    from joblib import Parallel, delayed
-
-    answers, failed = [], 0
-    jobs = (delayed(work)(*item) for item in items)
-    for answer in Parallel(n_jobs=n_jobs, return_as="generator")(jobs):
-        answers.append(answer)
-        failed += bool(answer.error)
+    answers, failed = {}, 0
+    for position, answer in map_images(work, items, n_jobs):
+        found = kind(error=answer.reason) if isinstance(answer, Failure) else answer
+        answers[position] = found
+        failed += bool(found.error)
         if progress is not None:
             progress(len(answers), failed, len(items))
-    return answers
+    return [answers[position] for position in range(len(items))]
 
 
 def webp(image: np.ndarray, quality: int) -> str:
@@ -151,12 +140,16 @@ def draw_details(
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
     if find_spec("torch") is None:  # in a slim installation, there are sheets but no maps
         featurizer = clone(featurizer).set_params(embedder="none")
-    items = [(row, featurizer, found, column) for row in rows]
-    return run_parallel(_draw, items, n_jobs, progress)
+    work = partial(_draw, featurizer=featurizer, masks=found, column=column)
+    return _map_rows(work, Detail, [(*row, row) for row in rows], n_jobs, progress)
 
 
 def _draw(
-    row: tuple[str, str], featurizer: LesionFeaturizer, masks: dict[str, str], column: str | None
+    row: tuple[str, str],
+    *,
+    featurizer: LesionFeaturizer,
+    masks: dict[str, str],
+    column: str | None,
 ) -> Detail:
     from threadpoolctl import threadpool_limits
 
@@ -248,14 +241,15 @@ def take_pictures(
         One per row, in order.
     """
     found = {} if masks is None else find_masks(masks, (image_id for image_id, _ in rows))
-    options = (segmenter, measured_side, long_side)
-    items = [(path, found.get(image_id), *options) for image_id, path in rows]
-    return run_parallel(_take, items, n_jobs, progress)
+    work = partial(_take, segmenter=segmenter, measured_side=measured_side, long_side=long_side)
+    items = [(image_id, path, (path, found.get(image_id))) for image_id, path in rows]
+    return _map_rows(work, Picture, items, n_jobs, progress)
 
 
 def _take(
-    path: str, mask_path: str | None, segmenter: str, measured_side: int, long_side: int
+    paths: tuple[str, str | None], *, segmenter: str, measured_side: int, long_side: int
 ) -> Picture:
+    path, mask_path = paths
     if not isinstance(path, str):
         return Picture(error="the path of the image is unknown")
     try:

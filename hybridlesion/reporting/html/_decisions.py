@@ -60,9 +60,9 @@ def make_tiles(evaluation: Evaluation) -> list[Tile]:
         tiles.append(Tile(title, *shown, f"{words} at {evaluation.threshold:.3g}"))
     slope = rows.loc["calibration_slope"]
     tiles.append(Tile("Calibration slope", *interval_words(*slope), judge_calibration(*slope)))
-    y, patients = evaluation.y, len(np.unique(evaluation.groups))
+    y, n_groups = evaluation.y, len(np.unique(evaluation.groups))
     words = f"{y.sum():,} of them malignant ({100 * y.mean():.1f} %)"
-    of = f"of {patients:,} {evaluation.unit}" if patients < len(y) else "patients unknown"
+    of = f"of {n_groups:,} patients" if evaluation.unit == "patients" else "patients unknown"
     return [*tiles, Tile("Lesions", f"{len(y):,}", of, words)]
 
 

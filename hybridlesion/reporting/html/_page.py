@@ -87,6 +87,7 @@ def write_page(
     id_column: str | None = None,
     columns: Mapping[str, str] | None = None,
     source: str | None = None,
+    key: bytes | None = None,
     n_cases: int = 600,
     n_sheets: int = 100,
     n_jobs: int = 1,
@@ -124,6 +125,8 @@ def write_page(
     source : str, default=None
         Column of the truth or of `scores` that names the hospital, device or data set of each
         lesion, for metrics by source and a prediction for a new source; needs `truth`.
+    key : bytes, default=None
+        Key that must have signed the model file. If None, signatures are not checked.
     n_cases : int, default=600
         Maximum number of lesions in the gallery, at least 1; `choose_cases` selects them.
     n_sheets : int, default=100
@@ -158,7 +161,7 @@ def write_page(
     path = check_writable(Path(out) / "report.html")
     labels = {"target_column": target, "malignant": malignant, "benign": benign}
     options_of_truth = {"id_column": id_column, "columns": columns, **labels}
-    data = collect_report_data(model, scores, truth, against, options_of_truth, source)
+    data = collect_report_data(*(model, scores, truth, against, options_of_truth, source), key=key)
     shown = _choose(data, images, n_cases)
     featurizer = data.featurizer or LesionFeaturizer()
     options = {"masks": masks, "n_jobs": n_jobs, "progress": progress}

@@ -24,6 +24,7 @@ from hybridlesion.reporting._score_table import (
     TRAINED_ON,
     ScoreTable,
     add_baseline,
+    group_unit,
     join_truth,
     read_scores,
     risk_curves,
@@ -158,6 +159,8 @@ def collect_report_data(
     against: Sequence[str | os.PathLike],
     options: Mapping[str, object],
     source: str | None = None,
+    *,
+    key: bytes | None = None,
 ) -> ReportData:
     """Read a model file and, if given, scores and truth of further lesions.
 
@@ -175,6 +178,8 @@ def collect_report_data(
         Options of `hybridlesion.metadata.read_records` for the truth.
     source : str, default=None
         Column of the truth or the scores that names the source of each lesion.
+    key : bytes, default=None
+        Key that must have signed the model file. If None, signatures are not checked.
 
     Returns
     -------
@@ -188,8 +193,8 @@ def collect_report_data(
     TableError
         If a table cannot be used.
     """
-    manifest = read_manifest(model)
-    featurizer, classifier = split_steps(load_artifact(model))
+    manifest = read_manifest(model, key=key)
+    featurizer, classifier = split_steps(load_artifact(model, key=key))
     cut = getattr(classifier, "threshold_", None), threshold_rule(classifier)
     data = ReportData(Path(model).name, manifest, featurizer, classifier, *cut)
     if hasattr(classifier, "target_"):
@@ -312,10 +317,8 @@ def _evaluate(data: ReportData, name: str) -> Evaluation:
     used = float(found.set_index("metric")["value"]["threshold"])
     key, title = ("oof", _OUT_OF_FOLD) if data.out_of_fold else ("scored", f"Lesions of {name}")
     rule = "for the highest F1 here" if threshold is None else data.rule
-    known = "patient_id" in cases and cases["patient_id"].notna().any()
-    unit = "patients" if known else "groups"
     risk = risk_curves(cases, used)
-    return Evaluation(key, title, y, score, groups, used, rule, found, unit, risk)
+    return Evaluation(key, title, y, score, groups, used, rule, found, group_unit(cases), risk)
 
 
 def _by_source(data: ReportData, column: str, named: pd.Series) -> dict[str, object]:

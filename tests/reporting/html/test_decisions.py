@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -36,6 +37,13 @@ def test_tiles(evaluation):
     assert tiles["Specificity"].value == "67 %"
     assert tiles["Lesions"].interval == "of 5 patients"
     assert tiles["Lesions"].words == "4 of them malignant (40.0 %)"
+
+
+def test_the_number_of_patients_is_shown_only_if_it_is_known(evaluation):
+    one_each = replace(evaluation, groups=np.arange(10))
+    assert make_tiles(one_each)[-1].interval == "of 10 patients"
+    for unit in ("lesions", "images", "groups"):
+        assert make_tiles(replace(evaluation, unit=unit))[-1].interval == "patients unknown"
 
 
 def test_decisions_are_counted_at_every_score(evaluation):

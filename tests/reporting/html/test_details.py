@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
+import signal
 
 import cv2
 import numpy as np
@@ -10,7 +12,8 @@ import pytest
 
 from hybridlesion.featurizer import LesionFeaturizer
 from hybridlesion.io import write_mask
-from hybridlesion.reporting.html._cases import draw_details
+from hybridlesion.reporting.html import _cases
+from hybridlesion.reporting.html._cases import Detail, draw_details
 
 
 def _decode(data):
@@ -50,6 +53,20 @@ def test_the_models_network_is_asked_where_it_looks(rows, tmp_path):
     assert details[2].sheet == details[2].seen == ""
     assert "gone.png" in details[2].error
     assert told == [(1, 0, 3), (2, 0, 3), (3, 1, 3)]
+
+
+def _draw_or_die(row, **options):
+    if row[0] == "deadly":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return Detail(sheet="drawn")
+
+
+def test_an_image_that_kills_its_process_has_a_reason(rows, monkeypatch):
+    monkeypatch.setattr(_cases, "_draw", _draw_or_die)
+    shown = [rows[0], ("deadly", rows[1][1]), rows[1]]
+    details = draw_details(shown, LesionFeaturizer(), n_jobs=2)
+    assert [detail.sheet for detail in details] == ["drawn", "", "drawn"]
+    assert "SIGKILL" in details[1].error
 
 
 def test_without_torch_there_are_sheets_but_no_maps(rows, monkeypatch):
