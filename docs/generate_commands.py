@@ -28,8 +28,9 @@ no default. [tutorial.md](tutorial.md) shows how the commands follow each other.
   nothing else. Notes,
   progress and errors go to standard error: a progress bar on a terminal, whole lines elsewhere.
   Only the bar is coloured; `NO_COLOR=1` turns that off.
-- Exit codes: 0 done; 1 refused, or no usable image; 2 wrong usage; 130 interrupted. A command
-  that refuses has written nothing; images that failed are listed in `OUT.errors.csv`.
+- Exit codes: 0 done; 1 refused, or no usable image; 2 wrong usage; 3 alarm of `drift`; 130
+  interrupted. A command that refuses has written nothing; images that failed are listed in
+  `OUT.errors.csv`.
 """
 
 

@@ -1,8 +1,7 @@
 """Calibrated malignancy scores from dermoscopic images and ISIC metadata.
 
-Classical segmentation yields a mask, on which ABCD features are measured; a timm network provides
-embeddings, and LightGBM combines both with age, sex and site. Research software, not a medical
-device.
+Segmentation yields a mask, on which ABCD features are measured; a fine-tuned network scores the
+image, and LightGBM combines both with age, sex and site. Research software, not a medical device.
 
 Examples
 --------

@@ -1,4 +1,4 @@
-"""Demo that runs every stage on synthetic lesions in a few minutes."""
+"""Demo that runs every stage on synthetic lesions in about a minute."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ class FeatureTable:
     Parameters
     ----------
     features : DataFrame of shape (n, features)
-        Columns of the families ``meta__, abcd__, cnn__, emb__``.
+        Columns of the families ``meta__, abcd__, perceived__, cnn__, emb__``.
     ids : DataFrame of shape (n, ids)
         The columns ``image_id, path, patient_id, lesion_id, duplicate_cluster``, if present.
     answer : DataFrame of shape (n, answers)
@@ -261,7 +261,8 @@ def read_feature_table(path: str | os.PathLike) -> FeatureTable:
     kinds = column_kinds(frame.columns)
     if not kinds["features"]:
         raise TableError(
-            f"{path} is not a feature table: it has no column meta__*, abcd__*, cnn__* or emb__*. "
+            f"{path} is not a feature table: it has no column meta__*, abcd__*, "
+            "perceived__*, cnn__* or emb__*. "
             f"Its columns are {', '.join(map(str, frame.columns[:8]))}."
         )
     parts = {kind: frame[names] for kind, names in kinds.items()}

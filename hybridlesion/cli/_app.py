@@ -141,7 +141,9 @@ def _normalise_words(command: TyperCommand, words: Sequence[str]) -> list[str]:
             word = f"{name}={os.path.expanduser(value)}"
         new = _FORMER.get(name)
         if new in known and name not in known:
-            note(f"{name} is now called {new}; the former name goes with the next release.")
+            note(
+                f"{name} is now called {new}; the former name will be removed in the next release."
+            )
             word = f"{new}{mark}{value}"
         replaced.append(word)
     return replaced

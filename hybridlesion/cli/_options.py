@@ -188,7 +188,14 @@ _RESOURCE = "Resource that Dask workers must have, such as GPU=1."
 DaskResource = Annotated[list[str] | None, option("NAME=NUMBER", _RESOURCE, group=RUNNING)]
 Device = Annotated[DeviceName, option("auto|cpu|cuda", "Device of the network.", group=RUNNING)]
 Epochs = Annotated[int, option("N", "Passes over the images.", min=1)]
-Groups = Annotated[str, option("NAME", "Column of groups, each kept in one fold.", group=EXPERT)]
+Groups = Annotated[
+    str,
+    option(
+        "NAME",
+        "Column of groups kept in one fold; patient_id also joins lesions and duplicates.",
+        group=EXPERT,
+    ),
+]
 IdColumn = Annotated[
     str | None, option("NAME", "Column of image ids; default: detected.", group=IN_TABLES)
 ]

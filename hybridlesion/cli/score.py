@@ -24,7 +24,7 @@ _APPEND = "Keep the rows of --out; score new and changed images."
 _PREVALENCE = "Expected share of malignant lesions, such as 0.02; adjusts the scores."
 _EXPLAIN = "Add the reasons for each score, as text and shares."
 _COVERAGE = "Add conformal sets that contain the truth for this share of new, similar lesions."
-_ABSTAIN = "Leave out scores that do not decide at this error, such as 0.1, with the reason."
+_ABSTAIN = "Withhold undecided scores at this error rate, such as 0.1, and give the reason."
 _DIAGNOSES = "Add the probabilities of eight diagnoses, and the predicted one."
 
 _FACTS = ("age", "sex", "site")

@@ -121,7 +121,7 @@ def _explain_choice(recalibration: Recalibration) -> list[str]:
 
 
 _TABLES = "Score files of this model, or feature tables, which allow more checks."
-_DATE = "Column of dates; rows are compared by day. Default: scored_at, if there is one."
+_DATE = "Column of dates; compares each day, or as many as 50 rows take. Default: scored_at."
 _FALSE_ALARMS = "Highest probability of any false alarm in this run."
 
 _ALARM = 3

@@ -103,7 +103,8 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    Features are the columns ``meta__*``, ``abcd__*``, ``cnn__*`` and ``emb__*``. The ``qa__*``
+    Features are the columns ``meta__*``, ``abcd__*``, ``perceived__*``, ``cnn__*`` and
+    ``emb__*``. The ``qa__*``
     columns describe the acquisition or, as perceptual hashes, identify the photograph. They are
     not features; `featurize`, feature tables on disk and `passthrough` provide them. Columns of
     age, sex or site without any value in `fit` are omitted, unless `passthrough` is ``"ids"``.

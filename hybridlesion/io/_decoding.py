@@ -187,7 +187,7 @@ def decode_image(
     Parameters
     ----------
     data : bytes
-        A whole JPEG, PNG, BMP, TIFF, GIF or WebP file.
+        A whole JPEG, PNG, BMP, TIFF, GIF, WebP, AVIF, HEIC or DICOM file.
     long_side : int, default=None
         Pixels needed on the longer side. A JPEG is decoded at the smallest of 1, 1/2, 1/4 and 1/8
         of its size that still provides them, in a fraction of the time and memory; other formats

@@ -47,8 +47,8 @@ class Segmentation:
     flags : tuple of str
         Any of "empty" (no lesion found), "touches_border" (the lesion leaves the field of view),
         "several" (a second region resembles a lesion almost as much), "fills_frame" (hardly any
-        skin is visible) and "unrefined" (the refiner found no lesion or was at a loss, so that the
-        mask is the classical one).
+        skin is visible) and "unrefined" (the refiner found no lesion or was too uncertain, so that
+        the mask is the classical one).
     hair : ndarray of shape (H, W), bool
         True on hair.
     field_of_view : ndarray of shape (H, W), bool

@@ -1,7 +1,6 @@
 """Training workflows: classifiers, fine-tuned networks and refiners from files on disk."""
 
 from hybridlesion.leakage import Finding, LeakAudit, Severity
-from hybridlesion.leakage import membership_warning as note_seen  # noqa: F401, former name
 from hybridlesion.training._finetune import Finetuning, finetune
 from hybridlesion.training._fit import TrainedModel, describe_training, fit_tables
 from hybridlesion.training._image_training import LesionDataset

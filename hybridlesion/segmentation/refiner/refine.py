@@ -279,7 +279,7 @@ def _take_region(classical: Segmentation, probability: np.ndarray) -> Segmentati
 
 
 def _is_lost(refined: float, classical: float) -> bool:
-    """Whether the network is at a loss where the classical segmenter is not.
+    """Whether the network is too uncertain where the classical segmenter is not.
 
     Few photographs are such a case, but drawings without texture are.
     """
