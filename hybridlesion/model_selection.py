@@ -21,7 +21,13 @@ from hybridlesion._atomic import atomic_path
 from hybridlesion._formatting import shorten
 from hybridlesion._validation import as_pandas, check_number
 from hybridlesion.exceptions import SourceError, TableError
-from hybridlesion.metadata import match_ids, normalise_ids, normalise_image_id, read_table
+from hybridlesion.metadata import (
+    ID_COLUMNS,
+    match_ids,
+    normalise_ids,
+    normalise_image_id,
+    read_table,
+)
 
 __all__ = [
     "GROUP_COLUMNS",
@@ -229,6 +235,28 @@ def _fill(loads: np.ndarray, shares: np.ndarray, filled: np.ndarray) -> np.ndarr
 
 # From the widest to the narrowest. Rows that share a value in any column share a group.
 GROUP_COLUMNS = ("patient_id", "lesion_id", "duplicate_cluster")
+
+
+def note_ungrouped(records: pd.DataFrame) -> list[str]:
+    """Say how many rows have no patient, if others do.
+
+    Parameters
+    ----------
+    records : DataFrame of shape (n, columns)
+        Records.
+
+    Returns
+    -------
+    list of str
+        At most one note. Rows of the same lesion or duplicate stay together anyway.
+    """
+    if "patient_id" not in records:
+        return []
+    unknown = records["patient_id"].isna()
+    if not 0 < unknown.sum() < len(records):
+        return []
+    count = f"{unknown.sum():,} of {len(records):,} rows have no patient_id"
+    return [f"{count}; each of them counts as a patient of its own."]
 
 
 def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> pd.Series:
@@ -447,7 +475,6 @@ def write_splits(path: str | os.PathLike, splits: Splits) -> None:
             temporary.write_text(f"{MARK}{facts}\n{rows}", encoding="utf-8")
 
 
-_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image")
 _PART_COLUMNS = ("part", "split")
 _PART_WORDS = {part: part for part in PARTS} | {"val": "validation", "valid": "validation"}
 _FOLD = re.compile(r"fold(_\d+)?")
@@ -567,7 +594,7 @@ def _find_repeated(ids: np.ndarray) -> np.ndarray:
 
 
 def _read_ids(table: pd.DataFrame, name: str) -> np.ndarray:
-    column = next((known for known in _ID_COLUMNS if known in table), None)
+    column = next((known for known in ID_COLUMNS if known in table), None)
     if column is None:
         found = shorten(table.columns)
         raise TableError(f"{name}: no column of image ids. Call it image_id; found: {found}.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from textwrap import wrap
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hybridlesion._formatting import printable
+from hybridlesion._formatting import printable, shorten
 from hybridlesion.cli import _options as options
 from hybridlesion.cli import _output as output
 from hybridlesion.cli._options import EXPERT, argument, ending_in, option
@@ -178,10 +178,12 @@ def _format_photographs(found: DataCheck) -> list[str]:
         names = list(unmatched.loc[unmatched["missing"] == missing, "image_id"])
         if names:
             count = f"{count_words(len(names), what)} without a {missing}"
-            lines.append(f"{count}: {_some(names)}")
+            lines.append(f"{count}: {shorten(names, _N_NAMES)}")
     near = unmatched[(unmatched["missing"] == "photograph") & (unmatched["near"] != "")]
     for without, pairs in near.groupby("without", sort=False):
-        examples = _some(f"{one.image_id} and {one.near}" for one in pairs.itertuples())
+        examples = shorten(
+            (f"{one.image_id} and {one.near}" for one in pairs.itertuples()), _N_NAMES
+        )
         lines.append(f"perhaps the same, ignoring {without}: {examples}")
     if images.empty:
         return lines
@@ -199,7 +201,7 @@ def _format_photographs(found: DataCheck) -> list[str]:
         )
         lines.append(f"size: {small if small == large else f'{small} to {large}'} pixels")
     alike = [" = ".join(ids) for _, ids in images.groupby("near_duplicate")["image_id"]]
-    shown = f"{count_words(len(alike), 'group')}, {_some(alike)}" if alike else "none"
+    shown = f"{count_words(len(alike), 'group')}, {shorten(alike, _N_NAMES)}" if alike else "none"
     return [*lines, f"near-duplicates among those decoded: {shown}"]
 
 
@@ -225,12 +227,6 @@ def _format_groups(records: pd.DataFrame) -> list[str]:
         lines.append(f"{count_words(len(sizes), noun)}, {most}")
         lines += [f"{count_words(unknown, 'image')} without a {noun}"] if unknown else []
     return lines
-
-
-def _some(names: Iterable[str]) -> str:
-    names = list(names)
-    more = f" and {len(names) - _N_NAMES:,} more" if len(names) > _N_NAMES else ""
-    return ", ".join(names[:_N_NAMES]) + more
 
 
 def _fit(values: Sequence[str], width: int) -> str:

@@ -138,7 +138,10 @@ def score(
         unscored = output.attributes(result, "n_unscored", "reasons")
         output.print_json(output.run_facts(result) | unscored | used)
     elif append and not (result.n_rows or result.n_failed):
-        typer.echo(f"nothing new: {out} contains every image already, {result.seconds:.1f} s")
+        typer.echo(
+            f"nothing new: {out} contains every image already, and no image file has changed, "
+            f"{result.seconds:.1f} s. Other age, sex or site need another --out."
+        )
     else:
         at = threshold_words(used["threshold"], used["threshold_rule"])
         typer.echo(f"label 1 is a score at or above {at}")

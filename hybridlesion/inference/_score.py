@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 import warnings
@@ -14,7 +15,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from hybridlesion._atomic import check_apart, check_writable
-from hybridlesion._formatting import count_words
+from hybridlesion._formatting import count_words, shorten
 from hybridlesion._validation import as_pandas
 from hybridlesion.batch import (
     ExtractionResult,
@@ -22,10 +23,11 @@ from hybridlesion.batch import (
     Output,
     RunOptions,
     check_originals,
+    describe_featurizer,
     locked,
 )
 from hybridlesion.exceptions import OptionError, TableError
-from hybridlesion.featurizer import check_records
+from hybridlesion.featurizer import LesionFeaturizer, check_records
 from hybridlesion.inference._cache import hash_images, measure_cached
 from hybridlesion.inference._score_file import (
     EMPTY,
@@ -44,6 +46,7 @@ from hybridlesion.inference._score_table import (
     trained_prevalence,
     uses_context,
 )
+from hybridlesion.io import is_table_name
 from hybridlesion.io.discovery import find_records
 from hybridlesion.leakage import membership_warning
 from hybridlesion.metadata import (
@@ -55,10 +58,9 @@ from hybridlesion.metadata import (
     read_records,
     read_table,
     rename_images,
-    split_sheet,
 )
 from hybridlesion.pipeline import split_steps
-from hybridlesion.training import keep_measured
+from hybridlesion.training import keep_measured, read_configuration
 
 
 def match_metadata(
@@ -173,9 +175,6 @@ def _count_unmatched(images: pd.Series, records: pd.Series) -> list[str]:
     return [*notes, *explain_near(list(unused), list(without))]
 
 
-_TABLE_SUFFIXES = (".csv", ".parquet", ".pq", ".tsv", ".txt", ".xlsx")
-
-
 def find_rows(
     model: BaseEstimator,
     inputs: Sequence[str | os.PathLike],
@@ -210,7 +209,8 @@ def find_rows(
     Raises
     ------
     TableError
-        If images and tables are mixed, or the model cannot measure images.
+        If images and tables are mixed, or the model cannot measure images; if the tables were
+        measured in another way than the features of the model, or share images.
     """
     featurizer, _ = split_steps(model)
     tables = [source for source in inputs if _is_table(source, with_images=featurizer is not None)]
@@ -226,7 +226,16 @@ def find_rows(
             measured, unmeasured = keep_measured(records.frame)
             notes += [*_notes(records), *unmeasured]
             rows.append(measured)
-        return pd.concat(rows, ignore_index=True), True, tuple(notes)
+        if featurizer is not None:
+            _check_configuration(tables, featurizer)
+        found = pd.concat(rows, ignore_index=True)
+        repeated = found["image_id"][found["image_id"].duplicated()].unique()
+        if len(repeated):
+            raise TableError(
+                f"{count_words(len(repeated), 'image id')} in more than one of the tables: "
+                f"{shorten(repeated)}. Keep one row per image."
+            )
+        return found, True, tuple(notes)
     if featurizer is None:
         raise TableError(
             "this model was fitted on tables alone and cannot measure images. Pass a table, or "
@@ -236,9 +245,30 @@ def find_rows(
     return images, False, image_notes
 
 
+def _check_configuration(tables: Sequence[str | os.PathLike], featurizer: LesionFeaturizer) -> None:
+    """Refuse features that were measured in another way than those of the model."""
+    theirs = read_configuration(tables)
+    if theirs is None:
+        return
+    ours = json.loads(json.dumps(describe_featurizer(featurizer)))
+    for one in (ours, theirs):
+        # Weights in a model file have another path than the same weights elsewhere; the digests
+        # tell whether they are the same.
+        one["segmenter"] = "classical" if one.get("segmenter") == "classical" else "refined"
+        one["embedder"] = "none" if one.get("embedder") == "none" else "a network"
+    keys = ({*ours} & {*theirs}) - {"weights"}
+    differing = sorted(key for key in keys if ours[key] != theirs[key])
+    if differing:
+        raise TableError(
+            f"{tables[0]} was measured in another way than the features of the model: "
+            f"{', '.join(differing)}. Score the images, or extract their features again with the "
+            "options of the model, which `hybridlesion inspect` shows."
+        )
+
+
 def _is_table(source: str | os.PathLike, *, with_images: bool) -> bool:
     """Check whether a source is a table of rows to score, rather than of image paths."""
-    if Path(split_sheet(str(source))[0]).suffix.lower() not in _TABLE_SUFFIXES:
+    if not is_table_name(str(source)):
         return False
     columns = [str(name) for name in read_table(source).columns]
     measured = any(name.startswith((*MEASURED, "meta__")) for name in columns)

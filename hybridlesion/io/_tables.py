@@ -9,12 +9,13 @@ import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from functools import cache
 from urllib.parse import unquote
 
 import pandas as pd
 
+from hybridlesion._formatting import shorten
+from hybridlesion._validation import did_you_mean
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.io._locators import is_address, join_locator, split_locator, suffix_of
 from hybridlesion.metadata import (
@@ -364,12 +365,10 @@ def _choose_column(frame: pd.DataFrame, table: str, path_column: str | None) -> 
     if found in columns:
         return found
     # Only the first few columns are listed, since a feature table has hundreds.
-    more = f" and {len(columns) - _MOST_NAMED} more" if len(columns) > _MOST_NAMED else ""
-    named = f"It has {', '.join(columns[:_MOST_NAMED])}{more}"
+    named = f"It has {shorten(columns, _MOST_NAMED)}"
     if found is not None:
-        near = get_close_matches(found, columns, n=1)
-        hint = f"Did you mean {near[0]!r}? " if near else ""
-        raise TableError(f"{table} has no column {found!r}. {hint}{named}.")
+        hint = did_you_mean(found, columns)
+        raise TableError(f"{table} has no column {found!r}.{hint} {named}.")
     raise TableError(
         f"{table} has no column of image paths. {named}; the known names are "
         f"{', '.join(ROLE_COLUMNS[Role.PATH])}. Pass another as `path_column`, or pass the image "

@@ -26,7 +26,7 @@ from hybridlesion.metadata._image_id import (
     path_ids,
     rename_images,
 )
-from hybridlesion.metadata._joining import read_columns, read_sources
+from hybridlesion.metadata._joining import ID_COLUMNS, read_columns, read_sources
 from hybridlesion.metadata._mapping import (
     DataMapping,
     check_mapping_path,
@@ -60,6 +60,7 @@ from hybridlesion.metadata._vocabulary import (
 )
 
 __all__ = [
+    "ID_COLUMNS",
     "LAYOUTS",
     "LEAK_COLUMNS",
     "MEASURED",

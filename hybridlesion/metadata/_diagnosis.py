@@ -173,6 +173,8 @@ _DOUBT, _EXCLUDED, _BEFORE, _AFTER = (
     for name in ("doubt", "excluded", "denied_before", "denied_after")
 )
 _CODES = invert(GROUPS["codes"])
+# "nevus or mm", "nv with mis"; other words, as in "nevus 4 mm", begin no part.
+_BEFORE_CODE = frozenset({*WORDS["alternative"], "and", "with", "und", "mit", "plus"})
 # Ignored if a narrower malignancy is also named.
 _UNSPECIFIC = {"carcinoma", "sarcoma", "non-melanoma skin cancer", *_OTHERS}
 # "not melanoma" may be any other malignancy.
@@ -192,8 +194,9 @@ _NUMBERED = re.compile(r"^\W*\d+\s*[.):_]+\s*(?=\D)")
 _INITIALS = re.compile(r"\b([^\W\d_])\.\s?(?=[^\W\d_]\b)")
 _JOINED_DENIAL = re.compile(r"\b(non|not|no|nicht|kein)(?=melanom|malign|cancer|neoplas)")
 _JOINED_DOUBT = re.compile(
-    r"(melanom|karzinom|basaliom)s?(?=verdacht|ahnlich|artig|nachs|scree|risi)"
+    r"(melanom|karzinom|basaliom)s?(?=verdacht|ahnlich|artig|nachs|scree|risi|ausschl)"
 )
+_NEGATIVE = re.compile(r"\(\s*-+\s*\)")
 _ASIDE = re.compile(
     rf"\b(?:non|not|nicht|niet)[\s-]*(?:{_QUALITIES})\w*|\bna?e?vus[\s-]+(?=associated|assoziiert)"
 )
@@ -279,7 +282,7 @@ def read_diagnosis(cell: str) -> Reading:
 
 def _split_clauses(written: str) -> list[list[str]]:
     text = _INITIALS.sub(r"\1", written)
-    text = _ASIDE.sub(" ", fold(text))
+    text = _ASIDE.sub(" ", fold(_NEGATIVE.sub(" negative ", text)))
     text = _JOINED_DOUBT.sub(r"\1 ", _JOINED_DENIAL.sub(r"\1 ", text))
     for mark, word in _LINKS.items():
         text = text.replace(mark, word)
@@ -294,10 +297,12 @@ def _is_open(clause: list[str]) -> bool:
 
 
 def _find(words: list[str], starts: list[int]) -> list[Found]:
-    """Find diagnoses, codes at the start of a clause, and words for malignant or benign."""
+    """Find diagnoses, codes at the start of a part, and words for malignant or benign."""
     found = _NAMES.find(words)
     left = _without(words, found)
-    found += [Found(_CODES[left[place]], place, place) for place in starts if left[place] in _CODES]
+    joined = [place for place, word in enumerate(words[:-1], 1) if word in _BEFORE_CODE]
+    places = sorted({*starts, *joined})
+    found += [Found(_CODES[left[place]], place, place) for place in places if left[place] in _CODES]
     found += _OUTCOME_NAMES.find(_without(words, found))
     return sorted(found, key=lambda one: one.first)
 

@@ -92,7 +92,7 @@ def join_tables(tables: Sequence[TableRecords], findings: Findings) -> pd.DataFr
     joined = joined.rename_axis("image_id").reset_index()
     if len(tables) > 1:
         report_shared_lesions(joined, joined["image_id"].to_numpy(), findings)
-    _report_zeros(joined, findings)
+    _report_spellings(joined, findings)
     return joined
 
 
@@ -141,19 +141,27 @@ def _loose_id(name: str) -> str:
     return (text.lstrip("0") or "0") if text.isdecimal() else text
 
 
-def _report_zeros(joined: pd.DataFrame, findings: Findings) -> None:
-    """Warn about patient and lesion ids that differ only in leading zeros."""
+def _report_spellings(joined: pd.DataFrame, findings: Findings) -> None:
+    """Warn about patient and lesion ids that differ only in leading zeros, case or blanks."""
     for column in joined.columns.intersection(_NAMES):
         ids = pd.Series(joined[column].dropna().unique(), dtype=str)
         numbers = ids[ids.str.isdecimal()]
-        bare = numbers.str.lstrip("0")
-        twins = numbers[bare.duplicated(keep=False)]
-        if len(twins):
-            example = " and ".join(twins[bare == bare[twins.index[0]]][:2])
-            findings.warnings.append(
-                f"{column}: {len(twins):,} ids differ only in leading zeros, such as {example}; "
-                "taken as different. If they are the same, spell them alike."
-            )
+        others = ids[~ids.str.isdecimal()]
+        for what, found, plain in (
+            ("leading zeros", numbers, numbers.str.lstrip("0")),
+            ("case or blanks", others, others.map(_plain_spelling)),
+        ):
+            twins = found[plain.duplicated(keep=False)]
+            if len(twins):
+                example = " and ".join(twins[plain == plain[twins.index[0]]][:2])
+                findings.warnings.append(
+                    f"{column}: {len(twins):,} ids differ only in {what}, such as {example}; "
+                    "taken as different. If they are the same, spell them alike."
+                )
+
+
+def _plain_spelling(text: str) -> str:
+    return "".join(text.split()).casefold()
 
 
 def _join(one: pd.DataFrame, other: pd.DataFrame, name: str, findings: Findings) -> pd.DataFrame:
@@ -392,7 +400,8 @@ def _report(members: pd.DataFrame, drop: bool, findings: Findings) -> None:
 
 # Fields of which the records have one spelling.
 _SPELT = (Role.SEX, Role.SITE, Role.DIAGNOSIS)
-_ID_COLUMNS = ("image_id", "isic_id", "image_name", "image", "id")
+# Usual names of the column of image ids in tables that are not records, the most explicit first.
+ID_COLUMNS = ("image_id", "isic_id", "image_name", "image")
 
 
 def read_columns(
@@ -427,13 +436,21 @@ def _take_columns(
 ) -> pd.DataFrame:
     keys = columns_by_key(frame.columns)
     known = [name for name in names if name in frame]
-    named = [keys[key] for key in (column_key(id_column or ""), *_ID_COLUMNS) if key in keys]
+    named = [keys[key] for key in (column_key(id_column or ""), *ID_COLUMNS, "id") if key in keys]
     named += [name for name in frame if find_role(name) in (Role.IMAGE_ID, Role.PATH)]
     if not known or not named:
         return pd.DataFrame(index=image_ids.index)
     found = frame[known].set_axis(normalise_ids(frame[named[0]]).fillna("").map(normalise_image_id))
     found = found[~found.index.duplicated()].reindex(image_ids)
     return found.set_axis(image_ids.index)
+
+
+def _spell_alike(names: pd.Series) -> pd.Series:
+    """Give names that differ only in case or blanks the most frequent spelling."""
+    chosen: dict[str, str] = {}
+    for name in names.value_counts().index:
+        chosen.setdefault(_plain_spelling(name), name)
+    return names.map(lambda name: chosen[_plain_spelling(name)], na_action="ignore")
 
 
 def read_sources(
@@ -464,7 +481,8 @@ def read_sources(
     Returns
     -------
     Series of shape (n,)
-        Names of the sources with the index of `image_ids`; missing where unknown.
+        Names of the sources with the index of `image_ids`; missing where unknown. Names that differ
+        only in case or blanks are one source.
 
     Raises
     ------
@@ -491,6 +509,8 @@ def read_sources(
             found = found.where(found.notna(), normalise_ids(read[column]))
     if column not in names and not by_table:
         raise missing_column("source", column, names)
+    if not by_table:
+        found = _spell_alike(found)
     if found.nunique() < 2:
         raise TableError(
             f"`source` needs images of at least two sources; the column {column!r} has "

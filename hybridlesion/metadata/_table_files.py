@@ -7,10 +7,12 @@ import io
 import os
 import re
 import warnings
+import zipfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from itertools import zip_longest
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -263,9 +265,13 @@ def _parse_workbook(
         # openpyxl warns about styles and form elements that it does not support.
         warnings.simplefilter("ignore")
         try:
-            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            # A workbook in read-only mode is read faster, but does not know its merged cells.
+            fast = not _has_merged_cells(content)
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=fast, data_only=True)
             chosen = _choose_sheet(name, book.worksheets, sheet)
-            cells = list(chosen.iter_rows())
+            cells = [list(row) for row in chosen.iter_rows()]
+            if not fast:
+                _fill_merged(cells, chosen)
         except TableError:
             raise
         # Damaged archives cause many kinds of errors, depending on the library that fails.
@@ -291,6 +297,22 @@ def _parse_workbook(
     note = f"{name} has several sheets: {chosen.title!r} was read.{offer}"
     notes = (note,) if others and sheet is None else ()
     return SourceTable(label, pd.DataFrame(values), np.array(filled[start:], int) + 1, notes)
+
+
+def _has_merged_cells(content: bytes) -> bool:
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        sheets = [name for name in archive.namelist() if name.startswith("xl/worksheets/")]
+        return any(b"<mergeCell " in archive.read(name) for name in sheets)
+
+
+def _fill_merged(cells: list[list], sheet: Any) -> None:
+    """Repeat the value of cells that are merged over several rows, such as a patient's id."""
+    for merged in sheet.merged_cells.ranges:
+        if merged.min_col < merged.max_col:  # a title over several columns
+            continue
+        column, top = merged.min_col - sheet.min_column, merged.min_row - sheet.min_row
+        for row in range(top, merged.max_row - sheet.min_row + 1):
+            cells[row][column] = cells[top][column]
 
 
 def _choose_sheet(name: str, sheets: Sequence, wanted: str | None):

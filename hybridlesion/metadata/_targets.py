@@ -104,6 +104,8 @@ def derive_target(
             cure = "Correct the table, or leave one column out."
             table.findings.problems.append(f"{both} contradict each other. {cure}")
     malignant = options.malignant or (() if outcomes else table.layout.malignant)
+    if stated is not None and diagnosis is not None and not malignant:
+        _note_disagreement(stated, diagnosis, table.findings)
     target = stated
     if diagnosis is not None and (malignant or (stated is None and _are_outcomes(diagnosis))):
         target = _judge(diagnosis, frozenset(malignant))
@@ -113,6 +115,25 @@ def derive_target(
         target = pd.Series(np.nan, diagnosis.index) if target is None else target
         target = target.mask(diagnosis.isin(options.benign), 0.0)
     return None if target is None else target.rename("target")
+
+
+def _note_disagreement(stated: pd.Series, diagnosis: pd.Series, findings: Findings) -> None:
+    """Report melanomas that a column calls benign, and benign diagnoses that it calls malignant."""
+    benign = [word for word in diagnosis.dropna().unique() if read_diagnosis(word).malignant == 0]
+    # Of other malignancies, a target of melanoma against the rest says 0.
+    missed = (diagnosis == "melanoma") & (stated == 0)
+    raised = diagnosis.isin(benign) & (stated == 1)
+    if not (missed | raised).any():
+        return
+    called = [
+        f"{list_diagnoses(diagnosis[rows])} {side}"
+        for rows, side in ((missed, "benign"), (raised, "malignant"))
+        if rows.any()
+    ]
+    findings.warnings.append(
+        f"{stated.name} calls {', and '.join(called)}; it is used, although the diagnoses say "
+        "otherwise. Check that it is not reversed."
+    )
 
 
 def _judge(diagnosis: pd.Series, malignant: frozenset[str]) -> pd.Series:

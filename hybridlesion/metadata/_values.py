@@ -55,6 +55,8 @@ _NUMBER = r"(\d+(?:[.,]\d+)?)"
 # Years per unit, by the first letter of the unit.
 _UNITS = {"y": 1.0, "j": 1.0, "a": 1.0, "m": 1 / 12, "w": 7 / 365.25, "s": 7 / 365.25}
 _UNITS |= {"d": 1 / 365.25, "t": 1 / 365.25}
+# Largest age with a letter that may also be a sex: men and women, Maenner and Weiber.
+_LARGEST = {"m": 24.0, "w": 24.0}
 _UNIT = (
     r"(?:[\s-]*(y|yo|y/o|y\.o|yrs?|years?|j|jahre?|jr|a|anos?|ans?|anni|anno|jaar|m|mo|mos|months?"
     r"|monate?|meses|mes|mois|mesi|w|wks?|weeks?|wochen?|semanas?|d|days?|tage?)\.?"
@@ -153,7 +155,11 @@ def _read_text(text: str) -> list[float]:
 
 
 def _years(number: str, unit: str | None) -> float:
-    return float(number.replace(",", ".")) * _UNITS[(unit or "y")[0]]
+    age = float(number.replace(",", "."))
+    if unit in _LARGEST and age > _LARGEST[unit]:
+        word = {"m": "months", "w": "weeks"}[unit]
+        raise ValueError(f"may mean {word}, or the sex; write {number}, or {number} {word}")
+    return age * _UNITS[(unit or "y")[0]]
 
 
 def _drop_details(words: list[str]) -> list[str]:

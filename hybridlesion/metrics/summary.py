@@ -143,6 +143,7 @@ _COMPARED = (*METRICS[:4], *_AT_THRESHOLD, *METRICS[4:])
 
 _FEWEST_GROUPS = 20
 _FEWEST_POSITIVES = 10
+_CHANCE = 0.5
 # Fewest positives for which at most one in 60 samples has none below the threshold for a
 # sensitivity.
 _FEWEST_BELOW = {80: 19, 90: 39, 95: 80}
@@ -159,8 +160,8 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One note if there are fewer than 20 groups or fewer than 10 positives, and another if there
-        are fewer than 80 positives.
+        One note if malignant lesions score lower than benign ones, one if there are fewer than 20
+        groups or fewer than 10 positives, and another if there are fewer than 80 positives.
 
     Notes
     -----
@@ -186,6 +187,12 @@ def interval_caveats(metrics: pd.DataFrame) -> tuple[str, ...]:
     value = metrics.set_index("metric")["value"]
     n_positive, n_groups = int(value["n_positive"]), int(value["n_groups"])
     notes = []
+    highest = metrics.set_index("metric").get("high", pd.Series(dtype=float)).get("auc", np.nan)
+    if highest < _CHANCE:
+        notes.append(
+            f"malignant lesions score lower than benign ones (AUC {value['auc']:.3f}): are the "
+            "scores or the labels reversed?"
+        )
     if n_positive < _FEWEST_POSITIVES or n_groups < _FEWEST_GROUPS:
         notes.append(
             f"{n_positive} positives in {n_groups} groups: too few for reliable intervals "

@@ -171,7 +171,8 @@ def recalibrate(
     Raises
     ------
     TableError
-        If there are fewer than 20 lesions, or fewer than 5 groups with lesions of a class.
+        If there are fewer than 20 lesions, or fewer than 5 groups with lesions of a class, or if
+        malignant lesions score lower than benign ones.
     OptionError
         If `classifier` is of another class, or a score lies outside 0 to 1.
     ValueError
@@ -211,6 +212,16 @@ def recalibrate(
     former = classifier.recalibration_
     threshold = classifier.threshold_ if former is None else former.threshold
     thresholds = classifier.threshold_intervals_ if former is None else former.thresholds
+    measured = metrics.evaluate(
+        *(y, score), groups=groups, threshold=threshold, random_state=random_state
+    )
+    auc = measured.set_index("metric").loc["auc"]
+    if auc["high"] < 0.5:
+        raise TableError(
+            f"malignant lesions score lower than benign ones (AUC {auc['value']:.3f}), so that a "
+            "recalibration would reverse the model. Check the labels, and that the scores are "
+            "those of this model."
+        )
     z = _logits(score)
     # With several threads, BLAS waits longer than it works on so few rows.
     with threadpool_limits(1, user_api="blas"):
@@ -221,7 +232,7 @@ def recalibrate(
     model.recalibration_ = Recalibration(
         *(method, calibrator, log_loss, len(y), int(y.sum()), len(np.unique(groups))),
         *(float(new.mean()), threshold, thresholds),
-        metrics.evaluate(y, score, groups=groups, threshold=threshold, random_state=random_state),
+        measured,
     )
 
     def at_sensitivity(share: float) -> float:

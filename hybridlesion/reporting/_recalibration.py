@@ -17,7 +17,7 @@ from hybridlesion.exceptions import TableError
 from hybridlesion.leakage import membership_warning
 from hybridlesion.metadata import count_diagnoses, read_records
 from hybridlesion.model import HybridLesionClassifier, recalibrate
-from hybridlesion.model_selection import grouping
+from hybridlesion.model_selection import grouping, note_ungrouped
 from hybridlesion.persistence import load_artifact, read_manifest, save_artifact
 from hybridlesion.pipeline import split_steps
 from hybridlesion.reporting._score_table import ScoreTable, join_truth, read_scores
@@ -136,6 +136,7 @@ def recalibrate_model(
     save_artifact(path, result, training=training, metrics=metrics, key=sign)
     if "patient_id" not in cases or cases["patient_id"].isna().all():
         notes.append("no patient_id: each lesion counts as a patient of its own.")
+    notes += note_ungrouped(cases)
     notes += membership_warning(training, cases)
     scored = records.frame[records.frame["image_id"].isin(cases["image_id"])]
     diagnoses = count_diagnoses(scored, records.diagnoses)
@@ -152,12 +153,18 @@ def _check_origin(
             f"{path}: the scores are adjusted to a prevalence. Score the images again as they are; "
             "the recalibrated model can adjust its scores."
         )
-    if "score_original" in table.frame or not isinstance(classifier, HybridLesionClassifier):
+    if not isinstance(classifier, HybridLesionClassifier):
         return []
     if table.threshold is None:
         return [f"{path} has no threshold, so that it is unknown which model wrote it."]
     earlier = classifier.recalibration_
-    threshold = classifier.threshold_ if earlier is None else earlier.threshold
+    recalibrated = "score_original" in table.frame
+    if recalibrated and earlier is None:
+        whether = "whether that was made from this one is unknown; its scores would be sure"
+        return [f"{path} is of a recalibrated model; {whether}."]
+    threshold = classifier.threshold_
+    if earlier is not None and not recalibrated:
+        threshold = earlier.threshold
     # A number read from text may differ in the last digit.
     if not math.isclose(table.threshold, threshold):
         raise TableError(

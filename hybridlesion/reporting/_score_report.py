@@ -17,7 +17,7 @@ from hybridlesion._atomic import atomic_path, check_apart, check_writable
 from hybridlesion._formatting import count_words
 from hybridlesion.cnn import CLASSES, name_classes
 from hybridlesion.metadata import count_diagnoses, read_records, read_sources, read_table
-from hybridlesion.model_selection import grouping
+from hybridlesion.model_selection import grouping, note_ungrouped
 from hybridlesion.reporting._score_table import (
     CERTAINTIES,
     PREDICTED,
@@ -230,6 +230,7 @@ def report_scores(
     if unit != "patients":
         narrow = "are narrower than those over patients"
         more = [*more, f"no patient_id: intervals resample {unit} and {narrow}."]
+    more = [*more, *note_ungrouped(cases)]
     caveats = metrics.interval_caveats(tables["metrics"])
     of_sources = () if source is None else metrics.describe_sources(tables["sources"])
     if source is not None and "fold" in read_table(scores):

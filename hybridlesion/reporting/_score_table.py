@@ -14,6 +14,7 @@ from hybridlesion._formatting import printable, shorten
 from hybridlesion.cnn import CLASSES
 from hybridlesion.exceptions import TableError
 from hybridlesion.metadata import (
+    ID_COLUMNS,
     explain_near,
     match_ids,
     normalise_ids,
@@ -40,7 +41,6 @@ _PER_ROW = 1e-3
 _OF_SCORES = ["path", "score", *CERTAINTIES, *PROBABILITIES, PREDICTED]
 # Columns with reasons, which a report shows.
 _EXPLAINED = ("reason_", "share_", "base", "abcd__", "perceived__", "qa__")
-_ID_COLUMNS = ("image_id", "image_name", "isic_id", "image")
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ def read_scores(path: str | os.PathLike) -> ScoreTable:
     source = read_source(path)
     source.check_numbers()
     table = source.frame
-    names = [name for name in _ID_COLUMNS if name in table]
+    names = [name for name in ID_COLUMNS if name in table]
     if not names or "score" not in table:
         raise TableError(
-            f"{path} must have an image id ({', '.join(_ID_COLUMNS)}) and a column named score; "
+            f"{path} must have an image id ({', '.join(ID_COLUMNS)}) and a column named score; "
             f"found {', '.join(map(str, table.columns[:12]))}. `hybridlesion score` writes such a "
             "table."
         )
@@ -270,6 +270,13 @@ def join_truth(scored: pd.DataFrame, truth: pd.DataFrame) -> tuple[pd.DataFrame,
         notes.append(
             f"{len(without)} scored images are not in the truth and were left out, e.g. "
             f"{without.iloc[0]}."
+        )
+    unscored = known[~known["image_id"].isin(cases["image_id"])]
+    if len(unscored):
+        notes.append(
+            f"{len(unscored):,} of {len(known):,} images of the truth "
+            f"({unscored['target'].sum():,.0f} malignant) have no score and were left out, e.g. "
+            f"{unscored['image_id'].iloc[0]}."
         )
     return cases, notes
 

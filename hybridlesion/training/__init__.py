@@ -6,7 +6,7 @@ from hybridlesion.training._fit import TrainedModel, describe_training, fit_tabl
 from hybridlesion.training._image_training import LesionDataset
 from hybridlesion.training._refiner import RefinerTraining, train_refiner
 from hybridlesion.training._sources import SourceValidation, leave_one_source_out
-from hybridlesion.training._training_rows import keep_measured, known_metadata
+from hybridlesion.training._training_rows import keep_measured, known_metadata, read_configuration
 
 __all__ = [
     "Finding",
@@ -23,5 +23,6 @@ __all__ = [
     "keep_measured",
     "known_metadata",
     "leave_one_source_out",
+    "read_configuration",
     "train_refiner",
 ]

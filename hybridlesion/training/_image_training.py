@@ -25,12 +25,17 @@ from hybridlesion.cnn.views import InputSpec
 from hybridlesion.exceptions import HybridLesionError, ImageError, SourceError, TableError
 from hybridlesion.featurizer import Failure
 from hybridlesion.leakage import HASH_BYTES, cluster_near_duplicates, crop_hashes, perceptual_hash
-from hybridlesion.metadata import normalise_ids, normalise_image_id, normalise_records, read_table
+from hybridlesion.metadata import (
+    ID_COLUMNS,
+    normalise_ids,
+    normalise_image_id,
+    normalise_records,
+    read_table,
+)
 from hybridlesion.model_selection import GROUP_COLUMNS, connected_groups
 from hybridlesion.segmentation import segment
 from hybridlesion.segmentation.refiner import read_unsquashed
 
-_ID_COLUMNS = ("image_id", "image_name", "image", "isic_id")
 _BONDS = ("patient_id", "lesion_id")
 
 # File that identifies a run directory.
@@ -95,9 +100,9 @@ def read_facts(table: str | os.PathLike) -> pd.DataFrame:
         If the table has no image ids.
     """
     raw = read_table(table)
-    id_column = next((name for name in _ID_COLUMNS if name in raw), None)
+    id_column = next((name for name in ID_COLUMNS if name in raw), None)
     if id_column is None:
-        raise TableError(f"{table} has no column of image ids: {', '.join(_ID_COLUMNS)}.")
+        raise TableError(f"{table} has no column of image ids: {', '.join(ID_COLUMNS)}.")
     ids = normalise_ids(raw[id_column]).fillna("")
     facts = pd.DataFrame({"image_id": ids.map(normalise_image_id)})
     for name in _BONDS:

@@ -280,6 +280,7 @@ def choose_groups(
         return model_selection.grouping(table, [column]).to_numpy(), []
     known = [name for name in ("patient_id", "lesion_id") if name in table]
     notes = [] if known else ["no patient_id or lesion_id: every image is its own group."]
+    notes += model_selection.note_ungrouped(table)
     groups = model_selection.grouping(table).to_numpy()
     if near_duplicates is None:
         return groups, notes

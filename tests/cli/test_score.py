@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 
@@ -47,6 +48,29 @@ def test_feature_tables_give_equal_scores(
     table, images = pd.read_parquet(out), pd.read_csv(from_images[0])
     assert table["image_id"].tolist() == images["image_id"].tolist()
     pd.testing.assert_series_equal(table["score"], images["score"], rtol=1e-12)
+
+
+def test_tables_measured_in_another_way_are_refused(
+    hybridlesion, model_file, features_file, tmp_path
+):
+    other = tmp_path / "other.parquet"
+    table = pq.read_table(features_file)
+    facts = json.loads(table.schema.metadata[b"hybridlesion"])
+    facts["featurizer"] |= {"segmenter": "classical", "long_side": 256}
+    marked = table.schema.metadata | {b"hybridlesion": json.dumps(facts).encode()}
+    pq.write_table(table.replace_schema_metadata(marked), other)
+    result = hybridlesion("score", model_file, other, "--out", tmp_path / "s.csv")
+    assert result.exit_code == 1
+    assert "was measured in another way" in " ".join(result.stderr.split())
+    assert "long_side, segmenter" in " ".join(result.stderr.split())
+    assert not (tmp_path / "s.csv").exists()
+
+
+def test_images_in_two_tables_are_refused(hybridlesion, model_file, features_file, tmp_path):
+    tables = (features_file, features_file)
+    result = hybridlesion("score", model_file, *tables, "--out", tmp_path / "s.csv")
+    assert result.exit_code == 1
+    assert "in more than one of the tables" in " ".join(result.stderr.split())
 
 
 def test_images_without_metadata_are_scored_with_a_note(

@@ -15,7 +15,8 @@ NAMED = {
         "nodular-melanoma-(nm)|mélanome malin|SSM|malignes Melanom|Melanoom|melanoma maligno|"
         "melanomas|SSM, Breslow 0.5 mm|mel_metastasis|melanoma, no nevus|no nevus but melanoma|"
         "spitzoid melanoma|меланома|melanoma arising in a nevus|nevus with melanoma in situ|"
-        "Melanom auf Nävus|melanoma (nevus-associated)|non-ulcerated melanoma|"
+        "Melanom auf Nävus|nv and mel|nevus with mis|Nävus mit MM|melanoma (nevus-associated)|"
+        "non-ulcerated melanoma|"
         "not pigmented melanoma|"
         "C43.5|ICD-10: D03.9|C43.5 Malignes Melanom|melanoma (C439)|malignant lentigo|"
         "Malignant::Malignant melanocytic proliferations (Melanoma)::Melanoma in situ"
@@ -57,7 +58,9 @@ NAMED = {
     "epidermal nevus": "epidermal nevus|nevus sebaceous of jadassohn",
     "not melanoma": (
         "no melanoma|not melanoma|NotMelanoma|non-melanoma|melanoma excluded|pas de mélanome|"
-        "kein Anhalt für ein Melanom|Melanoma (excluded)|no evidence of melanoma|melanoma: no"
+        "kein Anhalt für ein Melanom|Melanoma (excluded)|no evidence of melanoma|melanoma: no|"
+        "melanoma: 0|melanoma=0|melanoma (-)|melanoma neg.|other than melanoma|isn't melanoma|"
+        "ausgeschlossen Melanom"
     ),
 }
 DOUBTFUL = (
@@ -72,6 +75,9 @@ DOUBTFUL = (
     "não se pode excluir melanoma|melanoom niet uitgesloten|Melanom nicht sicher ausgeschlossen|"
     "Melanomverdacht|melanomverdächtig|Melanomnachsorge|z.A. Melanom|could be melanoma|"
     "previous melanoma|nevus w/ history of melanoma|melanoma in the past|melanoma, past|"
+    "nevus/mm|nevus or mm|nv/mel|nevus oder mm|s/p melanoma|st. p. Melanom|Melanomausschluss|"
+    "Ausschl. Melanom|melanoma excision site|re-excision melanoma, no residual|"
+    "mother had melanoma|neo of unknown behaviour|"
     "melanoma 5 years ago|früheres Melanom|Melanom in der Vergangenheit|melanoma en el pasado"
 )
 UNKNOWN = "other|miscellaneous|wen|lesion|in situ|melanonychia|melanocytic|not bcc|class 1"

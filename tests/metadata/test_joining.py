@@ -307,6 +307,22 @@ def test_sources_are_read_from_the_first_table_that_names_them(tmp_path):
         read_sources(paths[:2], "attribution", images)
 
 
+def test_spellings_of_one_source_are_one_source(tmp_path):
+    table = pd.DataFrame({"image_id": list("abcd")})
+    table["clinic"] = ["Clinic A", "clinic  a", "Clinic A", "Clinic B"]
+    table.to_csv(tmp_path / "t.csv", index=False)
+    found = read_sources([tmp_path / "t.csv"], "clinic", table["image_id"])
+    assert found.tolist() == ["Clinic A", "Clinic A", "Clinic A", "Clinic B"]
+
+
+def test_spellings_of_one_patient_are_told():
+    table = pd.DataFrame({"image_id": list("abcd"), "age": 50})
+    table["patient_id"] = ["IP_1", "ip_1", "007", "7"]
+    notes = read_records(table).warnings
+    assert any("differ only in case or blanks, such as IP_1 and ip_1" in note for note in notes)
+    assert any("differ only in leading zeros, such as 007 and 7" in note for note in notes)
+
+
 def test_sources_read_as_a_field_have_the_names_of_the_records(tmp_path):
     raw = pd.DataFrame({"image_id": ["a", "b"], "site": ["Back", "Clinic 3"], "age": 50})
     features = pd.DataFrame({"image_id": ["a", "c"], "site": ["torso", "head/neck"], "age": 50})

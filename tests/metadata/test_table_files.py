@@ -55,6 +55,18 @@ def test_zeros_that_a_format_shows_are_kept(tmp_path):
     assert read_table(tmp_path / "t.xlsx")["image_id"].to_list() == ["0017"]
 
 
+def test_merged_cells_hold_for_all_their_rows(tmp_path):
+    book = openpyxl.Workbook()
+    rows = (["Clinic", None, None], ["image_id", "patient_id", "age"])
+    rows += (["a", "P1", 40], ["b", None, 40], ["c", "P2", 50])
+    for row in rows[1:]:
+        book.active.append(row)
+    book.active.merge_cells("B2:B3")
+    book.active.merge_cells("A6:C6")  # a remark below the table
+    book.save(tmp_path / "t.xlsx")
+    assert read_table(tmp_path / "t.xlsx")["patient_id"].to_list() == ["P1", "P1", "P2"]
+
+
 def test_sheets_are_named(tmp_path):
     file = write(tmp_path / "t.xlsx", First=ROWS, Second_part=[["image_id", "age"], ["z", 9]])
     records = read_records(file)

@@ -23,6 +23,17 @@ def test_user_chooses_diagnoses_in_any_words(malignant):
     assert read_records(HAM, malignant=malignant).frame["target"].to_list() == [1, 1, 1, 0]
 
 
+def test_targets_that_contradict_the_diagnoses_are_told():
+    table = HAM.assign(dx=["mel", "bcc", "nv", "nv"], target=[0, 0, 1, 0])
+    records = read_records(table)
+    assert records.frame["target"].to_list() == [0, 0, 1, 0]
+    (note,) = [note for note in records.warnings if "otherwise" in note]
+    assert "target calls melanoma (1 row) benign, and nevus (1 row) malignant" in note
+    # Of melanoma against the rest, a carcinoma is 0.
+    plain = read_records(table.assign(target=[1, 0, 0, 0]))
+    assert not any("otherwise" in note for note in plain.warnings)
+
+
 def test_choice_overrules_the_target_column_but_keeps_known_benign():
     table = pd.DataFrame(
         {

@@ -49,6 +49,14 @@ def test_units_of_ages():
     assert records.warnings == ()
 
 
+@pytest.mark.parametrize(
+    ("cell", "word"), [("75 M", "months"), ("60m", "months"), ("45 W", "weeks")]
+)
+def test_letters_of_sexes_are_no_units(cell, word):
+    with pytest.raises(TableError, match=f"may mean {word}, or the sex"):
+        read_records(table(age=["30", cell]))
+
+
 @pytest.mark.parametrize("cell", ["900", "-3", "45-900", "50-45", "2001-05-03", "about right"])
 def test_what_is_no_age_is_a_problem(cell):
     with pytest.raises(TableError, match="age "):

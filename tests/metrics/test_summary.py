@@ -213,7 +213,17 @@ def test_difference_of_calibration_errors_has_an_interval_of_its_own():
 
 def _caveats(n_groups, n_positive):
     y, group = np.arange(200) < n_positive, np.arange(200) % n_groups
-    return interval_caveats(evaluate(y, np.linspace(0, 1, 200), groups=group, n_bootstrap=10))
+    return interval_caveats(evaluate(y, np.linspace(1, 0, 200), groups=group, n_bootstrap=10))
+
+
+def test_reversed_scores_are_told():
+    y = np.arange(200) % 3 == 0
+    score = np.linspace(0, 0.3, 200) + 0.4 * y
+    groups = np.arange(200) // 2
+    for value, notes in ((score, 0), (1 - score, 1)):
+        found = interval_caveats(evaluate(y, value, groups=groups, n_bootstrap=20))
+        reversals = [note for note in found if "labels reversed" in note]
+        assert len(reversals) == notes
 
 
 @pytest.mark.parametrize(("n_groups", "n_positive"), [(19, 80), (20, 9)])

@@ -141,6 +141,27 @@ def test_scores_of_another_model(files):
     assert any("has no threshold, so that it is unknown" in note for note in found.warnings)
 
 
+def test_scores_of_a_recalibrated_model(files, moved):
+    scores = score_table(moved.model, pd.read_parquet(files / "site.parquet"))
+    scores.to_csv(files / "moved.csv", index=False)
+    arguments = (files / "moved.csv", [files / "truth.csv"])
+    found = recalibrate_model(files / "model.joblib", *arguments, files / "again.joblib")
+    assert any("is of a recalibrated model; whether" in note for note in found.warnings)
+    scores.assign(threshold=0.123).to_csv(files / "moved.csv", index=False)
+    with pytest.raises(TableError, match="scores are of another model"):
+        recalibrate_model(found.path, *arguments, files / "refused.joblib")
+
+
+def test_reversed_scores_are_refused(files):
+    scores = pd.read_csv(files / "scores.csv")
+    scores.assign(score=1 - scores["score"]).to_csv(files / "reversed.csv", index=False)
+    with pytest.raises(TableError, match="malignant lesions score lower than benign ones"):
+        recalibrate_model(
+            *(files / "model.joblib", files / "reversed.csv", [files / "truth.csv"]),
+            files / "refused.joblib",
+        )
+
+
 def test_ids_that_do_not_match(files):
     truth = pd.read_csv(files / "truth.csv")
     truth.assign(image_id="X" + truth["image_id"]).to_csv(files / "others.csv", index=False)

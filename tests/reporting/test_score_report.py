@@ -139,6 +139,19 @@ def test_scores_without_truth_are_counted(folder):
     assert any("20 scored images are not in the truth" in text for text in report.warnings)
 
 
+def test_truth_without_scores_is_counted(folder):
+    assert not any("have no score" in text for text in _report(folder).warnings)
+    _change(folder, "scores.csv", lambda t: t.iloc[3:50])
+    (note,) = [text for text in _report(folder).warnings if "have no score" in text]
+    assert note.startswith("13 of 60 images of the truth (4 malignant) have no score")
+
+
+def test_lesions_without_a_patient_are_told(folder):
+    _change(folder, "truth.csv", lambda t: t.assign(patient_id=t["patient_id"].mask(t.index < 7)))
+    notes = _report(folder).warnings
+    assert "7 of 60 rows have no patient_id; each of them counts as a patient of its own." in notes
+
+
 @pytest.mark.parametrize(
     ("name", "change", "reason"),
     [

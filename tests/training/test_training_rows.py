@@ -12,6 +12,7 @@ from hybridlesion.exceptions import ArtifactError, TableError
 from hybridlesion.featurizer import FEATURE_VERSION
 from hybridlesion.training import keep_measured
 from hybridlesion.training._training_rows import (
+    choose_groups,
     complete_features,
     featurizer_of,
     known_metadata,
@@ -67,6 +68,14 @@ def test_metadata_of_some_rows_leaves_the_others_what_they_knew():
 def test_measurements_that_extraction_encoded_stay():
     records = pd.DataFrame({"image_id": ["a"], "age": [50.0], "meta__tbp_lv_A": [20.5]})
     assert complete_features(records)["meta__tbp_lv_A"].tolist() == [20.5]
+
+
+def test_rows_without_a_patient_are_told():
+    table = pd.DataFrame({"image_id": list("abc"), "patient_id": ["P", None, "P"]})
+    groups, notes = choose_groups(table, None)
+    assert groups[0] == groups[2] != groups[1]
+    assert notes == ["1 of 3 rows have no patient_id; each of them counts as a patient of its own."]
+    assert choose_groups(table.dropna(), None)[1] == []
 
 
 def test_rows_without_an_image_are_left_out():

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hybridlesion._formatting import interval_words, measure_words
+from hybridlesion._formatting import interval_words, join_words, measure_words
 from hybridlesion.metrics import LOWER_IS_BETTER, decision_intervals, operating_points, roc_band
 from hybridlesion.reporting.html._report_data import Comparison, Evaluation, ReportData
 from hybridlesion.reporting.html._summary import judge_calibration
@@ -335,8 +335,8 @@ def missing_baselines(comparisons: Sequence[Comparison]) -> str:
     names = [words for key, words in _BASELINES.items() if key not in given]
     if not names:
         return ""
-    listed = f"{', '.join(names[:-1])} and {names[-1]}" if len(names) > 1 else names[0]
     return (
-        f"A model should also beat {listed}: not available. The model file does not contain these "
-        "scores; fit it again on a table with these columns, or give tables of them for comparison."
+        f"A model should also beat {join_words(names)}: not available. The model file does not "
+        "contain these scores; fit it again on a table with these columns, or give tables of them "
+        "for comparison."
     )

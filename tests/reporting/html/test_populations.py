@@ -257,3 +257,12 @@ def test_flow_starts_with_the_rows_on_which_the_model_abstained(files, tmp_path)
         "Scoring",
         [(n, "images to score", ""), (n - 7, "scored", "7 images left out")],
     )
+
+
+def test_scores_of_another_threshold_are_told(files, tmp_path):
+    scores = pd.read_csv(files.scores)
+    for change, told in ({}, False), ({"threshold": 0.77}, True):
+        scores.assign(**change).to_csv(tmp_path / "scores.csv", index=False)
+        data = collect_report_data(files.model, tmp_path / "scores.csv", (), (), {})
+        notes = [note for note in data.notes if "are these scores of another model?" in note]
+        assert bool(notes) is told
