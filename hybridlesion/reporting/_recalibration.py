@@ -160,8 +160,8 @@ def _check_origin(
     earlier = classifier.recalibration_
     recalibrated = "score_original" in table.frame
     if recalibrated and earlier is None:
-        whether = "whether that was made from this one is unknown; its scores would be sure"
-        return [f"{path} is of a recalibrated model; {whether}."]
+        unknown = "it is unknown whether that was made from this one"
+        return [f"the scores of {path} are of a recalibrated model; {unknown}."]
     threshold = classifier.threshold_
     if earlier is not None and not recalibrated:
         threshold = earlier.threshold

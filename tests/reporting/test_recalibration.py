@@ -146,7 +146,7 @@ def test_scores_of_a_recalibrated_model(files, moved):
     scores.to_csv(files / "moved.csv", index=False)
     arguments = (files / "moved.csv", [files / "truth.csv"])
     found = recalibrate_model(files / "model.joblib", *arguments, files / "again.joblib")
-    assert any("is of a recalibrated model; whether" in note for note in found.warnings)
+    assert any("are of a recalibrated model; it is unknown" in note for note in found.warnings)
     scores.assign(threshold=0.123).to_csv(files / "moved.csv", index=False)
     with pytest.raises(TableError, match="scores are of another model"):
         recalibrate_model(found.path, *arguments, files / "refused.joblib")

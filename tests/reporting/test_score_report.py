@@ -143,7 +143,7 @@ def test_truth_without_scores_is_counted(folder):
     assert not any("have no score" in text for text in _report(folder).warnings)
     _change(folder, "scores.csv", lambda t: t.iloc[3:50])
     (note,) = [text for text in _report(folder).warnings if "have no score" in text]
-    assert note.startswith("13 of 60 images of the truth (4 malignant) have no score")
+    assert note.startswith("13 of 60 images of the truth (3 malignant) have no score")
 
 
 def test_lesions_without_a_patient_are_told(folder):
