@@ -256,7 +256,7 @@ def note_ungrouped(records: pd.DataFrame) -> list[str]:
     if not 0 < unknown.sum() < len(records):
         return []
     count = f"{unknown.sum():,} of {len(records):,} rows have no patient_id"
-    return [f"{count}; each of them counts as a patient of its own."]
+    return [f"{count}; each of them counts as a separate patient."]
 
 
 def grouping(records: pd.DataFrame, columns: Sequence[str] = GROUP_COLUMNS) -> pd.Series:

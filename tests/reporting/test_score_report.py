@@ -149,7 +149,7 @@ def test_truth_without_scores_is_counted(folder):
 def test_lesions_without_a_patient_are_told(folder):
     _change(folder, "truth.csv", lambda t: t.assign(patient_id=t["patient_id"].mask(t.index < 7)))
     notes = _report(folder).warnings
-    assert "7 of 60 rows have no patient_id; each of them counts as a patient of its own." in notes
+    assert "7 of 60 rows have no patient_id; each of them counts as a separate patient." in notes
 
 
 @pytest.mark.parametrize(

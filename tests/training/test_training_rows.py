@@ -74,7 +74,7 @@ def test_rows_without_a_patient_are_told():
     table = pd.DataFrame({"image_id": list("abc"), "patient_id": ["P", None, "P"]})
     groups, notes = choose_groups(table, None)
     assert groups[0] == groups[2] != groups[1]
-    assert notes == ["1 of 3 rows have no patient_id; each of them counts as a patient of its own."]
+    assert notes == ["1 of 3 rows have no patient_id; each of them counts as a separate patient."]
     assert choose_groups(table.dropna(), None)[1] == []
 
 
