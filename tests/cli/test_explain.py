@@ -98,3 +98,11 @@ def test_a_model_with_a_table_adds_the_score(hybridlesion, model_file, lesions, 
     refused = hybridlesion(*arguments)
     assert refused.exit_code == 2
     assert "--metadata serves the score of a model" in refused.stderr
+
+
+def test_a_key_needs_a_model(hybridlesion, tmp_path):
+    (tmp_path / "key").write_text("a key of at least 16 bytes\n")
+    refused = hybridlesion("explain", IMAGE, "--out", tmp_path / "s.png", "--key", tmp_path / "key")
+    assert refused.exit_code == 2
+    assert "--key checks the signature of a model" in refused.stderr
+    assert not (tmp_path / "s.png").exists()
