@@ -93,8 +93,8 @@ def depthwise_conv2d(
     Notes
     -----
     In training on a CPU, the gradients are computed by those convolutions for which oneDNN has fast
-    code, which the gradients of 5 x 5 kernels and of strided convolutions lack: their input
-    gradient, for example, takes 8 to 40 times as long in bfloat16.
+    code. The gradients of 5 x 5 kernels and of strided convolutions lack it: the input gradients of
+    the latter took 9 to 30 times as long in bfloat16.
     """
     if x.device.type == "cpu" and torch.is_grad_enabled():
         return _DepthwiseConv2d.apply(x, weight, bias, stride, padding)

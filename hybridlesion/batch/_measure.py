@@ -171,6 +171,7 @@ def run_shards(
     SourceError
         If the scratch folder cannot be written, or was not created by this program.
     """
+    featurizer.check_version()
     configuration = describe_featurizer(featurizer)
     store.open(restart=options.restart)
     masks = None if options.masks is None else Path(options.masks)
@@ -273,13 +274,7 @@ def describe_featurizer(featurizer: LesionFeaturizer) -> dict:
     dict
         Parameters that affect the values, the measurement columns, the version of the features, and
         the digests of the network weights.
-
-    Raises
-    ------
-    ArtifactError
-        If images would be measured by another version than that of `fit`.
     """
-    featurizer.check_version()
     parameters = featurizer.get_params().items()
     configuration = {name: value for name, value in parameters if name not in _WITHOUT_EFFECT}
     configuration["measurements"] = list(featurizer.measurements_)

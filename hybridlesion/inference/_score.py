@@ -260,7 +260,7 @@ def _check_configuration(tables: Sequence[str | os.PathLike], featurizer: Lesion
     differing = sorted(key for key in keys if ours[key] != theirs[key])
     if differing:
         raise TableError(
-            f"{tables[0]} was measured in another way than the features of the model: "
+            "the feature tables were measured in another way than the features of the model: "
             f"{', '.join(differing)}. Score the images, or extract their features again with the "
             "options of the model, which `hybridlesion inspect` shows."
         )

@@ -310,8 +310,8 @@ def _fill_merged(cells: list[list], sheet: Any) -> None:
     for merged in sheet.merged_cells.ranges:
         if merged.min_col < merged.max_col:  # a title over several columns
             continue
-        column, top = merged.min_col - sheet.min_column, merged.min_row - sheet.min_row
-        for row in range(top, merged.max_row - sheet.min_row + 1):
+        column, top = merged.min_col - 1, merged.min_row - 1
+        for row in range(top, merged.max_row):
             cells[row][column] = cells[top][column]
 
 

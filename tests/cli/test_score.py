@@ -61,7 +61,7 @@ def test_tables_measured_in_another_way_are_refused(
     pq.write_table(table.replace_schema_metadata(marked), other)
     result = hybridlesion("score", model_file, other, "--out", tmp_path / "s.csv")
     assert result.exit_code == 1
-    assert "was measured in another way" in " ".join(result.stderr.split())
+    assert "were measured in another way" in " ".join(result.stderr.split())
     assert "long_side, segmenter" in " ".join(result.stderr.split())
     assert not (tmp_path / "s.csv").exists()
 

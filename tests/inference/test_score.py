@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
-from hybridlesion.batch import ProcessRunner
-from hybridlesion.featurizer import LesionFeaturizer
+from hybridlesion.batch import ProcessRunner, describe_featurizer
+from hybridlesion.exceptions import TableError
+from hybridlesion.featurizer import FEATURE_VERSION, LesionFeaturizer
 from hybridlesion.inference import score_inputs, score_records, score_table
+from hybridlesion.inference._score import find_rows
 from hybridlesion.inference._score_table import uses_context
+from hybridlesion.metadata import read_records
 from hybridlesion.model import HybridLesionClassifier
 
 
@@ -64,3 +72,23 @@ def test_an_interrupted_night_goes_on_to_the_same_bytes(model, lesions, tmp_path
     assert (result.n_rows, result.n_reused) == (20, 8)
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([whole.name, out.name])
+
+
+@pytest.mark.parametrize(("version", "refused"), [(FEATURE_VERSION - 1, False), (1, True)])
+def test_features_of_the_version_of_an_older_model_are_scored(tmp_path, version, refused):
+    featurizer = LesionFeaturizer().fit(pd.DataFrame({"image_id": ["a"], "path": ["a.png"]}))
+    featurizer.feature_version_ = FEATURE_VERSION - 1
+    facts = {"featurizer": describe_featurizer(featurizer) | {"feature_version": version}}
+    table = pa.table({"image_id": ["a"], "abcd__border": [4.0]})
+    path = tmp_path / "features.parquet"
+    marked = table.replace_schema_metadata({b"hybridlesion": json.dumps(facts).encode()})
+    pq.write_table(marked, path)
+    model = Pipeline([("features", featurizer), ("model", DummyClassifier())])
+    arguments = (model, [path], [], [], read_records)
+    if refused:
+        with pytest.raises(TableError, match=r"in another way .* feature_version"):
+            find_rows(*arguments)
+    else:
+        rows, measured, _ = find_rows(*arguments)
+        assert measured
+        assert rows["image_id"].tolist() == ["a"]

@@ -55,14 +55,15 @@ def test_zeros_that_a_format_shows_are_kept(tmp_path):
     assert read_table(tmp_path / "t.xlsx")["image_id"].to_list() == ["0017"]
 
 
-def test_merged_cells_hold_for_all_their_rows(tmp_path):
+@pytest.mark.parametrize("first", [1, 3])
+def test_merged_cells_hold_for_all_their_rows(tmp_path, first):
     book = openpyxl.Workbook()
-    rows = (["Clinic", None, None], ["image_id", "patient_id", "age"])
-    rows += (["a", "P1", 40], ["b", None, 40], ["c", "P2", 50])
-    for row in rows[1:]:
-        book.active.append(row)
-    book.active.merge_cells("B2:B3")
-    book.active.merge_cells("A6:C6")  # a remark below the table
+    rows = (["image_id", "patient_id", "age"], ["a", "P1", 40], ["b", None, 40], ["c", "P2", 50])
+    for number, row in enumerate(rows, start=first):
+        for column, value in enumerate(row, start=1):
+            book.active.cell(number, column, value)
+    book.active.merge_cells(f"B{first + 1}:B{first + 2}")
+    book.active.merge_cells(f"A{first + 5}:C{first + 5}")  # a remark below the table
     book.save(tmp_path / "t.xlsx")
     assert read_table(tmp_path / "t.xlsx")["patient_id"].to_list() == ["P1", "P1", "P2"]
 

@@ -232,7 +232,10 @@ def _add_scores(data: ReportData, path: str | os.PathLike) -> ScoreTable:
     # A number read from text may differ in the last digit.
     known = scored.threshold is not None
     if known and (data.threshold is None or not math.isclose(scored.threshold, data.threshold)):
-        if data.threshold is not None and "prevalence" not in scored.frame:
+        former = getattr(data.classifier, "recalibration_", None)
+        # Out-of-fold scores of a recalibrated model have the threshold from before.
+        before = former is not None and math.isclose(scored.threshold, former.threshold)
+        if data.threshold is not None and not before and "prevalence" not in scored.frame:
             data.notes.append(
                 f"{Path(path).name} has the threshold {scored.threshold:.6g}, the model "
                 f"{data.threshold:.6g}: are these scores of another model? Their threshold is used."
