@@ -11,7 +11,7 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.explain import cnn_map
 from hybridlesion.features import COLORS
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
-from hybridlesion.features.scores import present_structures
+from hybridlesion.features.scores import PRESENT, present_structures
 from hybridlesion.featurizer import COLOR_CONSTANCY, LesionFeaturizer
 from hybridlesion.inference import MeasuredImage
 
@@ -40,7 +40,8 @@ def paint_layer(name: str, measured: MeasuredImage, featurizer: LesionFeaturizer
     if name == "hair":
         painted = np.zeros((*details.hair.shape, 4), np.uint8)
         painted[details.hair] = (*plotting.HAIR, _COVER)
-        return painted
+        height, width = np.multiply(details.hair.shape, _ENLARGED).tolist()
+        return _resize(painted, (width, height))
     if name == "network":
         settings = {"device": featurizer.device}
         return plotting.paint_cnn_map(cnn_map(image, details.mask, featurizer.weights, **settings))
@@ -81,13 +82,23 @@ def _in_frame(painted: np.ndarray, maps: LesionMaps, shape: tuple[int, int]) -> 
     """Place a layer of the cut-out in its frame."""
     top, bottom, left, right = np.multiply(maps.lesion.window, _ENLARGED).tolist()
     size = (right - left, bottom - top)
-    painted = cv2.resize(painted, size, interpolation=cv2.INTER_NEAREST)
+    painted = _resize(painted, size)
     frame = np.zeros((*np.multiply(shape, _ENLARGED), 4), np.uint8)
     rows, columns = slice(max(top, 0), bottom), slice(max(left, 0), right)
     target = frame[rows, columns]
     height, width = target.shape[:2]
     target[:] = painted[rows.start - top :, columns.start - left :][:height, :width]
     return frame
+
+
+def _resize(painted: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Resize RGBA to a width and height without stairs or dark fringes."""
+    opacity = painted[..., 3:].astype(np.float32)
+    weighted = np.dstack([painted[..., :3] * opacity, opacity])
+    weighted = cv2.resize(weighted, size, interpolation=cv2.INTER_LINEAR)
+    opacity = weighted[..., 3:]
+    colors = weighted[..., :3] / np.maximum(opacity, 1.0)
+    return np.dstack([colors, opacity]).round().astype(np.uint8)
 
 
 def layer_legend(name: str, values: Mapping[str, float]) -> list[dict[str, object]]:
@@ -128,7 +139,8 @@ def layer_legend(name: str, values: Mapping[str, float]) -> list[dict[str, objec
 
 def _structure_texts(values: Mapping[str, float]) -> dict[str, str]:
     def share(name: str) -> str:
-        return plotting.percent(values[f"abcd__structure_{name}_share"])
+        least = PRESENT[name][1] if name in PRESENT else None
+        return plotting.percent(values[f"abcd__structure_{name}_share"], least)
 
     return {
         "network": f"network {share('network')}",

@@ -6,8 +6,9 @@ import math
 import re
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -43,7 +44,7 @@ from hybridlesion.io import image_id_from_path, image_size
 from hybridlesion.model import patient_context
 from hybridlesion.persistence import load_artifact, read_manifest
 from hybridlesion.pipeline import split_steps
-from hybridlesion.segmentation import enlarge_mask, flag_words, replace_mask
+from hybridlesion.segmentation import flag_words, replace_mask, soft_mask, trace_outline
 
 MAX_PIXELS = 100_000_000
 """Most pixels of a photograph, above any camera in use."""
@@ -87,8 +88,9 @@ class Photograph:
         Height and width in pixels.
     measured : MeasuredImage
         Image at the scale of the analysis, segmentation and measurements.
-    corrected : bool, default=False
-        Whether the user drew the outline.
+    drawn : list of [x, y], default=None
+        Corners of the outline that the user drew, in pixels of the photograph. If None, the outline
+        is automatic.
 
     Attributes
     ----------
@@ -100,21 +102,22 @@ class Photograph:
     path: Path
     size: tuple[int, int]
     measured: MeasuredImage
-    corrected: bool = False
+    drawn: list[list[float]] | None = None
     painted: dict[str, bytes] = field(default_factory=dict, init=False)
+
+    @property
+    def corrected(self) -> bool:
+        """Whether the user drew the outline."""
+        return self.drawn is not None
 
     @cached_property
     def outline(self) -> list[list[list[float]]]:
         """Contours of the mask as lists of points (x, y), in pixels of the photograph."""
-        height, width = self.size
-        scale = min(1.0, _LONG_SIDE / max(self.size))
-        size = (max(1, round(height * scale)), max(1, round(width * scale)))
-        mask = enlarge_mask(self.measured.segmentation.mask, size).astype(np.uint8)
-        found, _ = cv2.findContours(mask, cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-        step = np.array([width / size[1], height / size[0]])
-        smooth = [cv2.approxPolyDP(one, 0.6, True)[:, 0] for one in found]
-        smooth = sorted((one for one in smooth if len(one) > 2), key=cv2.contourArea, reverse=True)
-        return [((one + 0.5) * step).round(1).tolist() for one in smooth]
+        if self.drawn is not None:  # finer than the mask, which has the scale of the analysis
+            return [self.drawn]
+        details = self.measured.segmentation
+        scale = np.divide(self.size, details.mask.shape)[::-1]
+        return [(one * scale).round(1).tolist() for one in trace_outline(soft_mask(details))]
 
     @cached_property
     def values(self) -> pd.Series:
@@ -314,7 +317,8 @@ class LesionReader:
         image_id = photograph.measured.image_id
         details = replace_mask(photograph.measured.segmentation, mask)
         measured = measure_image(self.model, image, mask=details, image_id=image_id)
-        return Photograph(photograph.name, photograph.path, photograph.size, measured, True)
+        drawn = np.clip(np.asarray(points, float), 0, photograph.size[::-1]).tolist()
+        return replace(photograph, measured=measured, drawn=drawn)
 
     def answer(
         self,
@@ -380,7 +384,7 @@ class LesionReader:
             "hair": details.hair.any(),
             "colours": details.mask.any(),
             "structures": details.mask.any(),
-            "network": self.featurizer.embedder in FINETUNED_EMBEDDERS,
+            "network": self.featurizer.embedder in FINETUNED_EMBEDDERS and find_spec("torch"),
         }
         return [
             {"name": name, "title": title, "legend": layer_legend(name, photograph.values)}

@@ -310,7 +310,8 @@ def _add_scores(app: FastAPI, shelf: _Shelf, queue: _Queue) -> None:
             kept = await queue.run(shelf.read, path, _name(file), person)
         finally:
             path.unlink(missing_ok=True)
-        return {"image_id": kept.photograph.name, "model": shelf.reader.name, **kept.answer}
+        facts = {"image_id": kept.photograph.name, "model": shelf.reader.name}
+        return facts | kept.answer | {"outline": kept.photograph.outline}
 
 
 def _name(file: UploadFile) -> str:

@@ -136,7 +136,7 @@ def _write(
     size = attempt(row, "read", partial(image_size, path))
     if isinstance(size, Failure):
         return size
-    mask = enlarge_mask(details.mask, size)
+    mask = enlarge_mask(details, size)
     write_mask(out / f"{image_id}_segmentation.png", mask)
     if overlay:
         # The photograph at its own resolution.

@@ -13,7 +13,6 @@ from typing import NamedTuple
 
 import pandas as pd
 import pyarrow as pa
-from sklearn.base import clone
 
 from hybridlesion import __version__
 from hybridlesion._formatting import count_words
@@ -107,7 +106,7 @@ def prepare_run(
         masks = check_mask_folder(options.masks, records.get("path", ()))
         options = replace(options, masks=masks)
     device = {} if options.device is None else {"device": options.device}
-    return clone(featurizer).set_params(n_jobs=1, **device).fit(records), options
+    return featurizer.fit_copy(records, n_jobs=1, **device), options
 
 
 class Run(NamedTuple):

@@ -28,6 +28,7 @@ _DECODE = "Images to decode in full, chosen at random; -1 decodes all. Headers a
 _MIN_WIDTH, _MAX_WIDTH, _PLAIN_WIDTH = 60, 100, 80
 # Characters of a column name, and numbers of rows and names to show.
 _NAME_WIDTH, _N_ROWS, _N_NAMES = 28, 6, 3
+_COARSE = 96  # pixels; network lines and dots vanish in smaller photographs
 _VERDICTS = ("used", "not understood", "leaks the diagnosis", "ignored")
 
 
@@ -200,6 +201,12 @@ def _format_photographs(found: DataCheck) -> list[str]:
             for place in order[[0, -1]]
         )
         lines.append(f"size: {small if small == large else f'{small} to {large}'} pixels")
+        coarse = int((sizes[["width", "height"]].min(axis=1) < _COARSE).sum())
+        if coarse:
+            lines.append(
+                f"{coarse:,} with a side below {_COARSE} pixels: too coarse for dermoscopic "
+                "structures, so that features and scores are unreliable"
+            )
     alike = [" = ".join(ids) for _, ids in images.groupby("near_duplicate")["image_id"]]
     shown = f"{count_words(len(alike), 'group')}, {shorten(alike, _N_NAMES)}" if alike else "none"
     return [*lines, f"near-duplicates among those decoded: {shown}"]

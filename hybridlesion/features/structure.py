@@ -10,6 +10,7 @@ from hybridlesion.features._numerics import deviation, percentiles
 
 LINE = 1.5  # sigma in pixels of the filter for network lines and streaks
 BLOBS = {"dots": 1.5, "globules": 3.0}  # sigma in pixels
+STREAKED = 0.01  # share of the rim of an octant that streaks must cover to count
 LEAST = 1.2  # L*; weaker lines and blobs are camera or JPEG noise
 DENSE = 0.18  # minimum fraction of dark lines in a neighbourhood of a network
 # Factor by which a spot must exceed the strength of the lines around it. From 4 to 5, the counts
@@ -281,7 +282,7 @@ def _streaks(lesion: LesionContext) -> dict[str, float]:
     share = np.bincount(octant[radial], minlength=8) / area
     return {
         "streaks_share": count / total,
-        "streaks_octants": float(np.count_nonzero(share > 0.01)),
+        "streaks_octants": float(np.count_nonzero(share > STREAKED)),
         "streaks_unevenness": deviation(share),
         "streaks_excess": (count - np.count_nonzero(tangential)) / total,
     }

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from hybridlesion._validation import LEFT_OUT, as_pandas, check_choice, check_number
@@ -468,6 +468,30 @@ class LesionFeaturizer(TransformerMixin, BaseEstimator):
                 f"release measures version {FEATURE_VERSION}, so it cannot score images. Score "
                 "feature tables of that version, or extract the features again and fit again."
             )
+
+    def fit_copy(self, records: pd.DataFrame, **parameters: object) -> LesionFeaturizer:
+        """Fit a copy to other records, to measure their images.
+
+        Parameters
+        ----------
+        records : DataFrame of shape (n, columns)
+            Records, as for `fit`.
+        **parameters : object
+            Parameters of the copy that differ.
+
+        Returns
+        -------
+        LesionFeaturizer
+            The copy.
+
+        Raises
+        ------
+        ArtifactError
+            If this featurizer was fitted on features of another version.
+        """
+        if hasattr(self, "measurements_"):
+            self.check_version()
+        return clone(self).set_params(**parameters).fit(records)
 
     def _computed_names(self) -> list[str]:
         encoded = encode_metadata(pd.DataFrame({"image_id": []}), self.measurements_).columns

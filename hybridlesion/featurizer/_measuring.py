@@ -11,6 +11,7 @@ from typing import TypeVar
 import numpy as np
 import pandas as pd
 
+from hybridlesion._optional_imports import cv2
 from hybridlesion._validation import as_pandas
 from hybridlesion.exceptions import ImageError, SourceError, TableError
 from hybridlesion.features import abcd, feature_names
@@ -318,6 +319,9 @@ _SMALLEST_SIDE = 16
 # 12-bit values in a 16-bit file, up to 4,095, become at most this grey value (16) of 255.
 _DARKEST = (4095 + 128) // 257
 
+# A mark or a hot pixel may be brighter; a field of view is larger.
+_LARGEST_DARK_SHARE = 0.98
+
 
 def _read(path: object, long_side: int) -> np.ndarray:
     if not isinstance(path, str):
@@ -348,10 +352,12 @@ def check_measurable(image: np.ndarray, name: str) -> None:
             f"{name}: {width} x {height} pixels are too few to measure a lesion; at least "
             f"{_SMALLEST_SIDE} on each side are needed."
         )
-    if (brightest := int(image.max())) <= _DARKEST:
+    dark = cv2.countNonZero(cv2.inRange(image, (0, 0, 0), (_DARKEST,) * 3))
+    if dark > _LARGEST_DARK_SHARE * height * width:
         raise ImageError(
-            f"{name}: the photograph is black (its brightest value is {brightest} of 255). If "
-            "its file has 16 bits but holds values of 12 bits, rescale these to the full range."
+            f"{name}: the photograph is black ({100 * dark / (height * width):.3g} % of it is at "
+            f"most {_DARKEST} of 255). If its file has 16 bits but holds values of 12 bits, "
+            "rescale these to the full range."
         )
 
 

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
 
 from hybridlesion._atomic import atomic_path
 from hybridlesion.batch import FeatureResult, Output, RunOptions, describe_featurizer, measure
@@ -293,7 +292,7 @@ def measure_cached(
         raise TableError(f"two records have the image id {repeated.iloc[0]!r}; ids must differ.")
     digests = hash_images(records["path"]) if digests is None else digests
     chosen = {} if options.device is None else {"device": options.device}
-    fitted = clone(featurizer).set_params(n_jobs=1, **chosen).fit(records)
+    fitted = featurizer.fit_copy(records, n_jobs=1, **chosen)
     cache = FeatureCache(Path(options.cache), fitted)
     keys = cache.keys(records, digests)
     found = [cache.read(key) for key in keys]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from scipy.special import logit
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 from hybridlesion._formatting import threshold_words
 from hybridlesion._validation import check_image
@@ -274,7 +274,7 @@ def _ready(
     chosen = featurizer.device if device is None else device
     if chosen == featurizer.device and getattr(featurizer, "reads_images_", False):
         return featurizer
-    return clone(featurizer).set_params(device=chosen).fit(record)
+    return featurizer.fit_copy(record, device=chosen)
 
 
 def score_image(

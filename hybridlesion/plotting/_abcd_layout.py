@@ -272,13 +272,17 @@ def _frame(caption: Axes) -> None:
     caption.set(xlim=(0, _SIDE), ylim=(_CAPTION, 0))
 
 
-def percent(share: float) -> str:
-    """Format a fraction as a whole percentage.
+def percent(share: float, limit: float | None = None, digits: int = 0) -> str:
+    """Format a fraction as a percentage.
 
     Parameters
     ----------
     share : float
         Fraction, 0 to 1.
+    limit : float, default=None
+        Fraction that decides; see `rounded`.
+    digits : int, default=0
+        Digits after the point.
 
     Returns
     -------
@@ -287,7 +291,37 @@ def percent(share: float) -> str:
 
     Examples
     --------
-    >>> percent(0.126), percent(0.001), percent(0.0)
-    ('13 %', '<1 %', '0 %')
+    >>> percent(0.126), percent(0.001), percent(0.0), percent(0.028, 0.03)
+    ('13 %', '<1 %', '0 %', '2.8 %')
     """
-    return "<1 %" if 0.0 < share < 0.005 else f"{100 * max(share, 0.0):.0f} %"
+    if digits == 0 and 0.0 < share < 0.005:
+        return "<1 %"
+    return f"{rounded(100 * max(share, 0.0), None if limit is None else 100 * limit, digits)} %"
+
+
+def rounded(value: float, limit: float | None, digits: int) -> str:
+    """Round a number, with as many digits as tell on which side of a limit it lies.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    limit : float or None
+        Number that decides, for example whether a colour is present.
+    digits : int
+        Fewest digits after the point; at most five are written.
+
+    Returns
+    -------
+    str
+        The number.
+
+    Examples
+    --------
+    >>> rounded(9.4, 10.0, 1), rounded(10.02, 10.0, 1), rounded(10.0, 10.0, 1)
+    ('9.4', '10.02', '10.0')
+    """
+    if limit is not None and value != limit:
+        while digits < 5 and round(value, digits) == round(limit, digits):
+            digits += 1
+    return f"{value:.{digits}f}"

@@ -18,8 +18,16 @@ from hybridlesion.features import COLORS, DEFAULT_PALETTE, FEATURES, Palette, ab
 from hybridlesion.features.asymmetry import LIMITS
 from hybridlesion.features.border import ABRUPT
 from hybridlesion.features.maps import NOT_MEASURED, LesionMaps, lesion_maps
-from hybridlesion.features.scores import PRESENT, present_structures
-from hybridlesion.plotting._abcd_layout import Panel, make_page, make_panel, numbers_axes, percent
+from hybridlesion.features.scores import POINTS, PRESENT, present_structures
+from hybridlesion.features.structure import STREAKED
+from hybridlesion.plotting._abcd_layout import (
+    Panel,
+    make_page,
+    make_panel,
+    numbers_axes,
+    percent,
+    rounded,
+)
 from hybridlesion.plotting._style import GRID, INK, NOTE, SCORE, write
 from hybridlesion.segmentation import draw_overlay
 
@@ -113,10 +121,12 @@ def draw_shape_mirror(panel: Panel, maps: LesionMaps) -> None:
     shown = tint(fade(maps), own & ~theirs, PROTRUDES, 0.8)
     show_lesion(panel, maps, tint(shown, theirs & ~own, MISSING, 0.6))
     _axes(panel, maps, found.angle)
+    limit = LIMITS["shape"]
+    best, other = (percent(one, limit, 1) for one in found.shape)
     panel.write(
-        f"{100 * found.shape[0]:.1f} % of the lesion has no mirror image about its best axis "
-        f"(solid), {100 * found.shape[1]:.1f} % about the perpendicular one (dashed); asymmetric "
-        f"above {percent(LIMITS['shape'])}. Orange: protrudes; dark: is missing."
+        f"{best} of the lesion has no mirror image about its best axis (solid), {other} about the "
+        f"perpendicular one (dashed); asymmetric above {percent(limit)}. Orange: protrudes; dark: "
+        "is missing."
     )
 
 
@@ -138,10 +148,11 @@ def draw_color_mirror(panel: Panel, maps: LesionMaps) -> None:
     show_lesion(panel, maps, fade(maps))
     panel.picture.imshow(shown, cmap=_SCALE, vmin=0.0, vmax=_LARGEST_DIFFERENCE)
     _axes(panel, maps, found.angle)
+    limit = LIMITS["color"]
+    best, other = (rounded(one, limit, 1) for one in found.color)
     panel.write(
-        f"Mirrored points differ in colour by {found.color[0]:.1f} on average about the best axis "
-        f"(solid), by {found.color[1]:.1f} about the perpendicular one (dashed); asymmetric above "
-        f"{LIMITS['color']:.0f}."
+        f"Mirrored points differ in colour by {best} on average about the best axis (solid), by "
+        f"{other} about the perpendicular one (dashed); asymmetric above {limit:.0f}."
     )
     panel.scale(_SCALE, "equal 0", f"{_LARGEST_DIFFERENCE:.0f} or more (Delta-E)")
 
@@ -172,6 +183,7 @@ _TITLES = {
     "color": "C  Colour",
     "structures": "D  Dermoscopic structures",
     "tds": "Total dermoscopy score",
+    "seven_point": "Seven points, graded",
 }
 
 
@@ -189,13 +201,14 @@ def draw_numbers(axes: Axes, values: Mapping[str, float]) -> None:
     for name, title in _TITLES.items():
         lines = score_words(name, values)
         score = values[f"abcd__{name}"]
-        shown = "unknown" if np.isnan(score) else f"{score:.{name == 'tds':d}f}"
+        digits = 1 if name in ("tds", "seven_point") else 0
+        shown = "unknown" if np.isnan(score) else f"{score:.{digits}f}"
         write(axes, 0, top, title, 12, weight="bold")
         write(axes, _BAR, top, shown, 14, weight="bold", ha="right")
         _bar(axes, top + 0.32, name, values)
         for row, line in enumerate(lines):
             write(axes, 0, top + 0.72 + 0.2 * row, line)
-        top += 1.17 + 0.2 * len(lines)
+        top += 0.98 + 0.2 * len(lines)
 
 
 def score_words(name: str, values: Mapping[str, float]) -> list[str]:
@@ -203,7 +216,7 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
 
     Parameters
     ----------
-    name : {"asymmetry", "border", "color", "structures", "tds"}
+    name : {"asymmetry", "border", "color", "structures", "tds", "seven_point"}
         Name of the score.
     values : mapping of str to float
         Features by column name.
@@ -219,6 +232,10 @@ def score_words(name: str, values: Mapping[str, float]) -> list[str]:
             "dermatologists, which differ from these.",
         )
         return ["1.3 A + 0.1 B + 0.5 C + 0.5 D.", *cutoffs]
+    if name == "seven_point":
+        parts = {part: values[f"abcd__seven_point_{part}"] * most for part, most in POINTS.items()}
+        terms = " + ".join(f"{part} {points:.2f}" for part, points in parts.items())
+        return textwrap.wrap(f"{terms}; of 2 for the first three, else of 1.", 50)
     if name == "structures":
         found = present_structures(values)
         present = ", ".join(part for part, there in found.items() if there)
@@ -245,7 +262,9 @@ def _least_words(structure: str) -> str:
     extent, least = PRESENT[structure]
     if extent.endswith("share"):
         return percent(least)
-    return f"{least:.0f} octants" if extent.endswith("octants") else f"{least:.0f}"
+    if extent.endswith("octants"):
+        return f"{least:.0f} octants, each over {percent(STREAKED)}"
+    return f"{least:.0f}"
 
 
 def _bar(axes: Axes, y: float, name: str, values: Mapping[str, float]) -> None:
@@ -348,7 +367,7 @@ def draw_colors(
     inside = maps.colors != NOT_MEASURED
     picture = np.where(inside[..., None], shown[maps.colors], fade(maps, 0.75))
     show_lesion(panel, maps, picture.astype(np.uint8))
-    entries = [("s", *entry) for entry in color_legend(values)]
+    entries = [("s", *entry) for entry in color_legend(values, palette)]
     others = 1 - sum(values[f"abcd__color_share_{name}"] for name in COLORS)
     rest = ("s", _NONE, f"none of them {percent(others)}", False)
     panel.legend([*entries[:3], rest, *entries[3:]])
@@ -356,23 +375,28 @@ def draw_colors(
     write(panel.caption, 1.8, 0.7, f"Bold: present ({percent(palette.minimum_share)} or more).")
 
 
-def color_legend(values: Mapping[str, float]) -> list[tuple[tuple[int, int, int], str, bool]]:
+def color_legend(
+    values: Mapping[str, float], palette: Palette = DEFAULT_PALETTE
+) -> list[tuple[tuple[int, int, int], str, bool]]:
     """Describe the six colours of a lesion.
 
     Parameters
     ----------
     values : mapping of str to float
         Features by column name.
+    palette : Palette, default=DEFAULT_PALETTE
+        Reference colours.
 
     Returns
     -------
     list of (tuple of int, str, bool)
         RGB in which each colour is shown, its name with its share, and whether it is present.
     """
+    least = palette.minimum_share
     return [
         (
             SWATCHES[name],
-            f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'])}",
+            f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'], least)}",
             bool(values[f"abcd__color_has_{name}"] > 0),
         )
         for name in COLORS
@@ -419,13 +443,14 @@ def draw_structures(panel: Panel, maps: LesionMaps, values: Mapping[str, float])
     _spots(panel, found.globules, ms=7.5, mfc="none", mec=hex_color(GLOBULES), mew=1.3)
     value = {name.removeprefix("abcd__structure_"): number for name, number in values.items()}
     present = present_structures(values)
-    network, empty = (value[f"{name}_share"] for name in ("network", "structureless"))
+    names = ("network", "structureless")
+    network, empty = (percent(value[f"{one}_share"], PRESENT[one][1], 1) for one in names)
     entries = [
-        ("s", NETWORK, f"network {100 * network:.1f} %", present["network"]),
+        ("s", NETWORK, f"network {network}", present["network"]),
         ("s", STREAKS, f"streaks in {value['streaks_octants']:.0f} octants", present["streaks"]),
         ("o", DOTS, f"dots {value['dots_count']:.0f}", present["dots"]),
         ("ring", GLOBULES, f"globules {value['globules_count']:.0f}", present["globules"]),
-        ("s", STRUCTURELESS, f"structureless {100 * empty:.1f} %", present["structureless"]),
+        ("s", STRUCTURELESS, f"structureless {empty}", present["structureless"]),
         ("s", VEIL, f"blue-white veil {percent(value['veil_share'])}", False),
     ]
     panel.legend(entries)

@@ -15,6 +15,8 @@ from hybridlesion.segmentation._segment import (
     segment_details,
     segment_many,
     segmenter_digest,
+    soft_mask,
+    trace_outline,
 )
 from hybridlesion.segmentation.refiner import STRUCTURES
 
@@ -33,4 +35,6 @@ __all__ = [
     "segment_details",
     "segment_many",
     "segmenter_digest",
+    "soft_mask",
+    "trace_outline",
 ]

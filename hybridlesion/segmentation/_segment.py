@@ -219,13 +219,40 @@ def flag_words(flags: Sequence[str]) -> str:
     return f"{words[0].upper()}{words[1:]}." if words else ""
 
 
-def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resample a mask to the resolution of its photograph, with a smooth boundary.
+def soft_mask(details: Segmentation) -> np.ndarray:
+    """Return values whose contour at one half is the outline, to a fraction of a pixel.
 
     Parameters
     ----------
-    mask : ndarray of shape (h, w), bool
-        Mask found at a lower resolution.
+    details : Segmentation
+        Segmentation of an image.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        The probability given by the refiner, or the mask with a slope at its boundary if it is of
+        another origin; 0 to 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> soft_mask(segment_details(np.zeros((40, 60, 3), np.uint8))).max()
+    np.float32(0.0)
+    """
+    visible = details.field_of_view
+    if np.array_equal((details.likelihood > 0.5) & visible, details.mask):
+        return np.where(visible, details.likelihood, np.float32(0))
+    # A little blur turns the steps of the boundary into a slope.
+    return cv2.GaussianBlur(details.mask.astype(np.float32), (0, 0), 1.0)
+
+
+def enlarge_mask(details: Segmentation, size: tuple[int, int]) -> np.ndarray:
+    """Return the mask at the resolution of the photograph, with a smooth boundary.
+
+    Parameters
+    ----------
+    details : Segmentation
+        Segmentation at a lower resolution.
     size : tuple of int
         Height and width of the photograph, in pixels.
 
@@ -239,19 +266,54 @@ def enlarge_mask(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     --------
     >>> import numpy as np
     >>> half = np.zeros((60, 60), bool); half[:, :30] = True
-    >>> large = enlarge_mask(half, (600, 800))
+    >>> all_of_it = np.ones((60, 60), bool)
+    >>> details = Segmentation(half, 1.0, (), ~all_of_it, all_of_it, half.astype(np.float32))
+    >>> large = enlarge_mask(details, (600, 800))
     >>> large.shape, round(float(large.mean()), 2)
     ((600, 800), 0.5)
     """
+    mask, ends = details.mask, (size[1], size[0])
     if mask.shape == tuple(size):
         return mask
-    # A little blur turns the steps of the boundary into a slope.
-    soft = cv2.GaussianBlur(mask.astype(np.float32), (0, 0), 1.0)
-    large = cv2.resize(soft, (size[1], size[0]), interpolation=cv2.INTER_CUBIC) > 0.5
+    large = cv2.resize(soft_mask(details), ends, interpolation=cv2.INTER_CUBIC) > 0.5
     if mask.any() and not large.any():  # a thread that the blur has dissolved
-        grey = mask.astype(np.uint8)
-        return cv2.resize(grey, (size[1], size[0]), interpolation=cv2.INTER_NEAREST) > 0
+        return cv2.resize(mask.astype(np.uint8), ends, interpolation=cv2.INTER_NEAREST) > 0
     return large
+
+
+def trace_outline(soft: np.ndarray, tolerance: float = 0.1) -> list[np.ndarray]:
+    """Trace the contours at one half, to a fraction of a pixel.
+
+    Parameters
+    ----------
+    soft : ndarray of shape (H, W), float32
+        Values from 0 to 1, for example those of `soft_mask`.
+    tolerance : float, default=0.1
+        Largest distance between a contour and its simplification, in pixels.
+
+    Returns
+    -------
+    list of ndarray of shape (n, 2), float32
+        Points (x, y) of each contour, the largest first; the centre of the first pixel is at
+        (0.5, 0.5). Contours that meet the frame follow it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> soft = np.zeros((8, 9), np.float32); soft[2:5, 3:7] = 1
+    >>> outline, = trace_outline(soft)
+    >>> outline.min(axis=0).tolist(), outline.max(axis=0).tolist()
+    ([3.0, 2.0], [7.0, 5.0])
+    """
+    from skimage.measure import find_contours
+
+    found = find_contours(np.pad(soft, 1), 0.5)
+    lines = (cv2.approxPolyDP(one[:, ::-1].astype(np.float32), tolerance, True) for one in found)
+    height, width = soft.shape
+    # The padding adds one pixel, and the contours refer to centres of pixels.
+    frame = np.array((width, height), np.float32)
+    placed = [np.clip(line[:, 0] - np.float32(0.5), 0, frame) for line in lines if len(line) > 2]
+    return sorted(placed, key=cv2.contourArea, reverse=True)
 
 
 def replace_mask(

@@ -11,7 +11,7 @@ import pytest
 from hybridlesion._optional_imports import cv2
 from hybridlesion.app import LesionReader
 from hybridlesion.app import _reader as reader_module
-from hybridlesion.app._layers import layer_legend
+from hybridlesion.app._layers import _resize, layer_legend
 from hybridlesion.exceptions import ArtifactError, ImageError, OptionError
 from hybridlesion.inference import score_image
 from hybridlesion.model import HybridLesionClassifier
@@ -58,6 +58,7 @@ def test_a_drawn_outline_replaces_the_mask(reader, photograph):
     square = [(100, 60), (220, 60), (220, 180), (100, 180)]
     corrected = reader.correct(photograph, square)
     assert corrected.corrected
+    assert corrected.outline == [[list(map(float, point)) for point in square]]
     assert corrected.measured.segmentation.mask.sum() == pytest.approx(120 * 120, rel=0.03)
     before, after = photograph.values, corrected.values
     assert after["abcd__border_solidity"] != before["abcd__border_solidity"]
@@ -80,6 +81,25 @@ def test_layers_have_the_proportions_of_the_photograph_and_the_colours_of_the_le
     assert painted[240, 320].tolist() == [20, 20, 20, 255]
     assert painted[10, 10, 3] == 0
     assert reader.paint(photograph, "colours") is reader.paint(photograph, "colours")
+
+
+def test_layers_have_soft_edges_without_a_dark_fringe():
+    painted = np.zeros((8, 8, 4), np.uint8)
+    painted[:, :4] = (200, 100, 50, 240)
+    large = _resize(painted, (32, 32))
+    assert large[16, 2].tolist() == [200, 100, 50, 240]
+    assert large[16, 30, 3] == 0
+    edge = large[16][(large[16, :, 3] > 0) & (large[16, :, 3] < 240)]
+    assert len(edge) > 1
+    assert np.abs(edge[:, :3].astype(int) - (200, 100, 50)).max() <= 3
+
+
+def test_without_torch_there_is_no_map_of_the_network(photograph, monkeypatch):
+    network = LesionReader()
+    names = [layer["name"] for layer in network.layers(photograph)]
+    assert "network" in names
+    monkeypatch.setattr(reader_module, "find_spec", lambda name: None)
+    assert [layer["name"] for layer in network.layers(photograph)] == names[:-1]
 
 
 def test_the_sheet_is_a_document(reader, photograph):

@@ -42,6 +42,8 @@ def test_score_answers_once_and_keeps_nothing(client, lesion):
     answer = client.post("/score", files={"file": ("IMG_7.png", lesion)}, data=known).json()
     assert {"score", "threshold", "diagnoses", "applicability", "reasons"} <= set(answer)
     assert {"abcd", "seven_point", "warnings"} <= set(answer)
+    (outline,) = answer["outline"]
+    assert np.abs(np.mean(outline, axis=0) - (160, 120)).max() < 20
     assert (answer["image_id"], answer["model"]) == ("IMG_7", "nevi.joblib")
     young = client.post("/score", files={"file": lesion}, data={"age": "30"}).json()
     assert young["score"] < answer["score"]

@@ -304,3 +304,10 @@ def test_a_mapping_edited_by_hand_is_kept(hybridlesion, clinic, tmp_path):
     assert path.read_text() == edited
     path.unlink()
     assert "wrote mapping.toml" in hybridlesion(*arguments).stdout
+
+
+def test_photographs_too_coarse_for_structures_are_counted(hybridlesion, tmp_path, rng):
+    for name, size in (("a", (96, 128, 3)), ("b", (90, 128, 3)), ("c", (24, 17, 3))):
+        write_image(tmp_path / f"{name}.png", rng.integers(0, 255, size).astype(np.uint8))
+    result = hybridlesion("check", tmp_path, "--out", tmp_path / "mapping.toml")
+    assert "2 with a side below 96 pixels: too coarse" in result.stdout

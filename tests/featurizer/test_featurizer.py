@@ -142,14 +142,17 @@ def test_the_look_of_each_photograph_is_kept(few):
 
 
 @pytest.mark.parametrize(
-    ("shape", "brightest", "reason"),
+    ("shape", "grey", "mark", "reason"),
     [
-        ((15, 200, 3), 255, r"200 x 15 pixels are too few to measure a lesion; at least 16"),
-        ((40, 60, 3), 15, r"black \(its brightest value is 15 of 255\).* holds values of 12 bits"),
+        ((15, 200, 3), 255, 0, r"200 x 15 pixels are too few to measure a lesion; at least 16"),
+        ((40, 60, 3), 15, 0, r"black \(100 % of it is at most 16 of 255\).* values of 12 bits"),
+        ((40, 60, 3), 15, 4, r"black \(99.3 % of it is at most 16 of 255\).* values of 12 bits"),
     ],
 )
-def test_what_is_too_small_or_too_dark_to_measure_is_listed(tmp_path, shape, brightest, reason):
-    write_image(tmp_path / "a.png", np.full(shape, brightest, np.uint8))
+def test_what_is_too_small_or_too_dark_to_measure_is_listed(tmp_path, shape, grey, mark, reason):
+    image = np.full(shape, grey, np.uint8)
+    image[:mark, :mark] = 255
+    write_image(tmp_path / "a.png", image)
     records = pd.DataFrame({"image_id": ["a"], "path": [str(tmp_path / "a.png")]})
     table, failures = LesionFeaturizer().fit(records).featurize(records)
     assert table.filter(like="abcd__").isna().all(axis=None)

@@ -192,6 +192,8 @@ def test_a_featurizer_of_an_earlier_release_measures_no_images(tmp_path):
     former = pickle.loads(pickle.dumps(former))
     with pytest.raises(ArtifactError, match=r"features of version 3, .* cannot score images"):
         former.transform(records)
+    with pytest.raises(ArtifactError, match="cannot score images"):
+        former.fit_copy(records, n_jobs=1)
     # records without images have the same columns as ever
     without = LesionFeaturizer().fit(records[["image_id"]].assign(age=[50.0]))
     del without.feature_version_

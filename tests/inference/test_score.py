@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.pipeline import Pipeline
 
 from hybridlesion.batch import ProcessRunner, describe_featurizer
-from hybridlesion.exceptions import TableError
+from hybridlesion.exceptions import ArtifactError, TableError
 from hybridlesion.featurizer import FEATURE_VERSION, LesionFeaturizer
 from hybridlesion.inference import score_inputs, score_records, score_table
 from hybridlesion.inference._score import find_rows
@@ -72,6 +73,16 @@ def test_an_interrupted_night_goes_on_to_the_same_bytes(model, lesions, tmp_path
     assert (result.n_rows, result.n_reused) == (20, 8)
     assert out.read_bytes() == whole.read_bytes()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([whole.name, out.name])
+
+
+@pytest.mark.parametrize("options", [{}, {"cache": "cache"}, {"device": "cpu"}])
+def test_an_older_model_does_not_score_images(model, lesions, tmp_path, options, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    older = deepcopy(model)
+    older[0].feature_version_ = FEATURE_VERSION - 1
+    with pytest.raises(ArtifactError, match="cannot score images"):
+        score_records(older, lesions[["image_id", "path"]].head(2), "s.csv", **options)
+    assert not (tmp_path / "s.csv").exists()
 
 
 @pytest.mark.parametrize(("version", "refused"), [(FEATURE_VERSION - 1, False), (1, True)])

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from hybridlesion.features import COLORS, abcd
 from hybridlesion.features.maps import lesion_maps
+from hybridlesion.features.scores import POINTS
 from hybridlesion.plotting import draw_abcd_sheet
 from hybridlesion.plotting._abcd_layout import percent
 from hybridlesion.plotting._abcd_sheet import color_word, score_words
@@ -48,16 +49,32 @@ def test_the_sheet_names_its_panels_scores_and_what_it_is_not(drawn):
     for panel in ["SYN_1", "Mask: drawn.", *PANELS, "Research software, not a medical device."]:
         assert panel in words
     shown = {text.get_text() for text in figure.axes[-1].texts}
-    for name in ("asymmetry", "border", "color", "structures", "tds"):
-        assert f"{values[f'abcd__{name}']:.{name == 'tds':d}f}" in shown
+    for name in ("asymmetry", "border", "color", "structures", "tds", "seven_point"):
+        digits = int(name in ("tds", "seven_point"))
+        assert f"{values[f'abcd__{name}']:.{digits}f}" in shown
         assert set(score_words(name, values)) <= shown
+
+
+def test_the_seven_points_add_up_to_the_number_beside_them(drawn):
+    values = abcd(*drawn)
+    terms = " ".join(score_words("seven_point", values)).partition(";")[0].split(" + ")
+    points = {name: float(number) for name, number in (term.split() for term in terms)}
+    assert list(points) == list(POINTS)
+    assert sum(points.values()) == pytest.approx(values["abcd__seven_point"], abs=0.036)
+
+
+@pytest.mark.parametrize(("share", "shown"), [
+    (0.0296, "2.96 %"), (0.0304, "3.04 %"), (0.03, "3 %"), (0.12, "12 %"), (0.002, "<1 %"),
+])  # fmt: skip
+def test_a_share_beside_its_limit_has_the_digits_that_decide(share, shown):
+    assert percent(share, 0.03) == shown
 
 
 def test_the_legend_has_the_shares_of_the_features_and_presence_is_bold(drawn):
     figure, values = draw_abcd_sheet(*drawn), abcd(*drawn)
     legend = {text.get_text(): text.get_fontweight() for text in figure.axes[9].texts}
     for name in COLORS:
-        entry = f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'])}"
+        entry = f"{color_word(name)} {percent(values[f'abcd__color_share_{name}'], 0.03)}"
         present = values[f"abcd__color_has_{name}"] > 0
         assert legend[entry] == ("bold" if present else "normal")
     assert sum(values[f"abcd__color_has_{name}"] for name in COLORS) >= 2

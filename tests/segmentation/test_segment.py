@@ -9,7 +9,15 @@ from hybridlesion._optional_imports import cv2
 from hybridlesion.exceptions import ImageError
 from hybridlesion.io import read_image, read_mask
 from hybridlesion.metrics.masks import jaccard
-from hybridlesion.segmentation import draw_overlay, enlarge_mask, segment, segment_details
+from hybridlesion.segmentation import (
+    Segmentation,
+    draw_overlay,
+    enlarge_mask,
+    segment,
+    segment_details,
+    soft_mask,
+    trace_outline,
+)
 
 SKIN = (222, 178, 158)
 
@@ -167,13 +175,48 @@ def test_sizes_must_agree(image):
         draw_overlay(image, np.zeros((10, 10), dtype=bool))
 
 
+def details_of(mask, likelihood=None):
+    whole = np.ones(mask.shape, bool)
+    soft = mask.astype(np.float32) if likelihood is None else likelihood
+    return Segmentation(mask, 1.0, (), ~whole, whole, soft)
+
+
 def test_an_enlarged_mask_keeps_its_area_and_a_thread_does_not_vanish():
     mask = np.zeros((60, 80), bool)
     mask[20:40, 10:60] = True
-    large = enlarge_mask(mask, (600, 800))
+    large = enlarge_mask(details_of(mask), (600, 800))
     assert large.shape == (600, 800)
     assert large.mean() == pytest.approx(mask.mean(), rel=0.02)
     thread = np.zeros((60, 80), bool)
     thread[30] = True
-    assert enlarge_mask(thread, (600, 800)).mean() == pytest.approx(thread.mean(), rel=0.1)
-    assert not enlarge_mask(np.zeros((60, 80), bool), (600, 800)).any()
+    own = np.zeros(thread.shape, np.float32)  # of a mask of another origin
+    assert enlarge_mask(details_of(thread, own), (600, 800)).mean() == pytest.approx(
+        thread.mean(), rel=0.1
+    )
+    assert not enlarge_mask(details_of(np.zeros((60, 80), bool)), (600, 800)).any()
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_the_outline_of_a_disc_is_round_to_a_fraction_of_a_pixel(known):
+    y, x = np.mgrid[:96, :128].astype(np.float32)
+    distance = np.hypot(y - 47.5, x - 63.5)
+    probability = 1 / (1 + np.exp(0.5 * (distance - 30)))
+    mask = probability > 0.5
+    details = details_of(mask, probability if known else np.zeros_like(probability))
+    (outline,) = trace_outline(soft_mask(details))
+    radius = np.hypot(*(outline - (64, 48)).T)
+    assert np.abs(radius - 30).max() < (0.15 if known else 0.6)
+    # Ten times enlarged, the boundary is still round to a tenth of a pixel of the original.
+    large = enlarge_mask(details, (960, 1280))
+    (edge,) = trace_outline(large.astype(np.float32))
+    radius = np.hypot(*(edge - (640, 480)).T)
+    assert np.abs(radius - 300).max() < (2 if known else 6)
+
+
+def test_a_lesion_at_the_frame_is_outlined_along_the_frame():
+    mask = np.zeros((20, 30), bool)
+    mask[:, :10] = True
+    (outline,) = trace_outline(mask.astype(np.float32))
+    assert outline.min(axis=0).tolist() == [0, 0]
+    assert outline.max(axis=0).tolist() == [10, 20]
+    assert trace_outline(np.zeros((20, 30), np.float32)) == []

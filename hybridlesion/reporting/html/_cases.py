@@ -24,7 +24,7 @@ from hybridlesion.explain import FAMILY_TITLES, SHARE_PREFIX, points_words
 from hybridlesion.featurizer import Failure, LesionFeaturizer, attempt, read_segmented
 from hybridlesion.io import find_masks, read_image, read_mask, resize_long_side
 from hybridlesion.plotting import SCORE_RANGES, DrawnSheet, SheetDrawing, cnn_words, paint_cnn_map
-from hybridlesion.segmentation import segment
+from hybridlesion.segmentation import segment, trace_outline
 
 Answer = TypeVar("Answer", bound="Detail | Picture")
 Progress = Callable[[int, int, int], None]
@@ -268,11 +268,9 @@ def _take(
 
 
 def _outline(mask: np.ndarray, width: int, height: int) -> str:
-    small = cv2.resize(mask.astype(np.uint8) * 255, (width, height), interpolation=cv2.INTER_AREA)
-    small = (small > 127).astype(np.uint8)
-    contours, _ = cv2.findContours(small, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-    shapes = (cv2.approxPolyDP(contour, 0.7, True)[:, 0] for contour in contours)
-    paths = ("L".join(f"{x} {y}" for x, y in shape) for shape in shapes if len(shape) > 2)
+    small = cv2.resize(mask.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA)
+    shapes = trace_outline(cv2.GaussianBlur(small, (0, 0), 0.5), tolerance=0.2)
+    paths = ("L".join(f"{x:.1f} {y:.1f}" for x, y in shape) for shape in shapes)
     return "".join(f"M{path}Z" for path in paths)
 
 
