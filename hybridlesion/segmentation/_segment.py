@@ -193,7 +193,7 @@ _FLAGS = {
     "touches_border": "the lesion extends beyond the field of view",
     "several": "another region is almost as likely a lesion",
     "fills_frame": "there is little surrounding skin for comparison",
-    "unrefined": "the refiner found no lesion, so the classical mask was kept",
+    "unrefined": "the refiner found no lesion or was too uncertain, so the classical mask was kept",
 }
 
 

@@ -148,6 +148,19 @@ def test_a_drawing_without_texture_keeps_its_classical_mask():
     assert "unrefined" in details.flags
 
 
+@pytest.mark.parametrize(("logit", "refined"), [(0.7, False), (6.0, True)])
+def test_a_small_lesion_is_not_given_up_for_a_doubtful_mask_of_the_frame(logit, refined):
+    rows, columns = np.mgrid[:120, :160]
+    distance = np.hypot(rows - 60, columns - 80)
+    dark = 1 / (1 + np.exp((distance - 15) / 2))[..., None]
+    image = ((1 - dark) * (225, 180, 160) + dark * (110, 70, 50)).astype(np.uint8)
+    classical = segment_classical(image)
+    details = constant_refiner(logit).refine(image)
+    assert classical.confidence > 0.6
+    assert ("unrefined" in details.flags) is not refined
+    assert np.array_equal(details.mask, classical.mask) is not refined
+
+
 def test_a_mask_of_the_whole_frame_is_flagged():
     details = constant_refiner(5.0).refine(draw()[0])
     assert {"touches_border", "fills_frame"} <= set(details.flags)
