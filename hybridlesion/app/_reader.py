@@ -62,7 +62,6 @@ REFERENCE = (
 )
 """Notice that is shown with the reference model."""
 
-_LONG_SIDE = 2048  # pixels at which outlines are traced
 _LEAST_AREA = 16  # pixels at the scale of the analysis
 _TITLES = {
     "asymmetry": "Asymmetry",
