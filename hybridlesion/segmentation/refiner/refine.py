@@ -299,9 +299,9 @@ def _is_lost(refined: float, classical: float) -> bool:
 
 def _is_contradicted(refined: Segmentation, classical: Segmentation, margin: float) -> bool:
     """Whether a refined mask is far larger than a classical one of about the same confidence."""
-    times = np.count_nonzero(refined.mask) / max(np.count_nonzero(classical.mask), 1)
-    sure = classical.confidence >= refined.confidence - margin
-    return bool(classical.mask.any() and times >= _TIMES_AS_LARGE and sure)
+    area, classical_area = int(refined.mask.sum()), int(classical.mask.sum())
+    larger = 0 < _TIMES_AS_LARGE * classical_area <= area
+    return larger and classical.confidence >= refined.confidence - margin
 
 
 def _keep_classical(classical: Segmentation) -> Segmentation:
