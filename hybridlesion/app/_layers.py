@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import PIL.Image
 
 from hybridlesion import plotting
 from hybridlesion._optional_imports import cv2
@@ -92,13 +93,9 @@ def _in_frame(painted: np.ndarray, maps: LesionMaps, shape: tuple[int, int]) -> 
 
 
 def _resize(painted: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Resize RGBA to a width and height without stairs or dark fringes."""
-    opacity = painted[..., 3:].astype(np.float32)
-    weighted = np.dstack([painted[..., :3] * opacity, opacity])
-    weighted = cv2.resize(weighted, size, interpolation=cv2.INTER_LINEAR)
-    opacity = weighted[..., 3:]
-    colors = weighted[..., :3] / np.maximum(opacity, 1.0)
-    return np.dstack([colors, opacity]).round().astype(np.uint8)
+    """Resize RGBA to a width and height without stairs."""
+    # Unlike OpenCV, Pillow weights colours by opacity, so that edges have no dark fringe.
+    return np.asarray(PIL.Image.fromarray(painted).resize(size, PIL.Image.Resampling.BILINEAR))
 
 
 def layer_legend(name: str, values: Mapping[str, float]) -> list[dict[str, object]]:

@@ -101,6 +101,11 @@ def prepare_run(
         Fitted clone with ``n_jobs=1``, because the runner provides the parallelism.
     options : RunOptions
         Options with the absolute path of the folder for the masks.
+
+    Raises
+    ------
+    ArtifactError
+        If the featurizer was fitted on features of another version.
     """
     if options.masks is not None:
         masks = check_mask_folder(options.masks, records.get("path", ()))
@@ -170,7 +175,6 @@ def run_shards(
     SourceError
         If the scratch folder cannot be written, or was not created by this program.
     """
-    featurizer.check_version()
     configuration = describe_featurizer(featurizer)
     store.open(restart=options.restart)
     masks = None if options.masks is None else Path(options.masks)

@@ -105,7 +105,6 @@ class FeatureCache:
     def __init__(self, folder: Path, featurizer: LesionFeaturizer):
         self.folder = folder
         self.names = featurizer.measured_names()
-        featurizer.check_version()
         self._digest = _configuration_digest(describe_featurizer(featurizer), self.names)
         self._by_record = featurizer.embedder in FINETUNED_EMBEDDERS
 

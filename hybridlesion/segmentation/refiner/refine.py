@@ -299,8 +299,8 @@ def _is_lost(refined: float, classical: float) -> bool:
 
 def _is_contradicted(refined: Segmentation, classical: Segmentation, margin: float) -> bool:
     """Whether a refined mask is far larger than a classical one of about the same confidence."""
-    area, classical_area = int(refined.mask.sum()), int(classical.mask.sum())
-    larger = 0 < _TIMES_AS_LARGE * classical_area <= area
+    area, classical_area = (np.count_nonzero(one.mask) for one in (refined, classical))
+    larger = bool(0 < _TIMES_AS_LARGE * classical_area <= area)
     return larger and classical.confidence >= refined.confidence - margin
 
 
